@@ -73,7 +73,9 @@ struct Notice {
 };
 
 struct PeerSettings {
-    std::uint16_t lanes = 1;
+    std::uint16_t lanes = 1; ///< 1–64
+    /// Where its packets leave to the kernel when no other peer of the same instance has the destination.
+    InstanceId instance{};
     /// DSCP of outer packets (RFC 2983): the inner one's copy, or one fixed value.
     std::optional<std::uint8_t> fixed_dscp;
 };
