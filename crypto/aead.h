@@ -18,7 +18,9 @@ inline constexpr std::size_t max_key_bytes = 32;
 
 enum class Algorithm : std::uint8_t { aes_128_gcm, aes_256_gcm };
 
-constexpr std::size_t key_bytes(Algorithm algorithm) { return algorithm == Algorithm::aes_128_gcm ? 16 : 32; }
+constexpr std::size_t key_bytes(Algorithm algorithm) {
+    return algorithm == Algorithm::aes_128_gcm ? 16 : 32;
+}
 std::string_view name(Algorithm algorithm); ///< "AES-128-GCM"
 
 /// A key expanded by one engine, for that engine. Wiped when destroyed. Used by one thread at a time.

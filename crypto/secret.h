@@ -10,7 +10,8 @@
 namespace culvert::crypto {
 
 /// Up to `Capacity` bytes that are wiped when they go out of scope. Copies are deliberate and wiped, too.
-template <std::size_t Capacity> class Secret {
+template <std::size_t Capacity>
+class Secret {
   public:
     Secret() = default;
     explicit Secret(std::span<const std::uint8_t> from) : size_(std::min(from.size(), Capacity)) {
