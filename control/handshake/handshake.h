@@ -5,9 +5,11 @@
 #include "dataplane/dataplane.h"
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,14 +48,19 @@ struct Established {
     std::uint64_t tx_next = 0;              ///< highest sequence number sent in epoch 1, plus one
     std::vector<std::uint64_t> used_nonces; ///< explicit nonces of our own records in epoch 1, host order
     std::string cipher;                     ///< OpenSSL's name of the suite
+    /// When the peer's certificate expires, or has expired: for a warning only, its pin alone decides. None with
+    /// PSK.
+    std::optional<std::chrono::system_clock::time_point> peer_certificate_expiry;
 };
 
 /// What the handshaker asks of its surroundings. Called on the handshake thread.
 struct HandshakeOutputs {
     std::function<void(const dataplane::Datagram&)> send;
     std::function<void(Established)> established;
-    std::function<void(AttemptId, std::string reason)> failed; ///< an initiated attempt has ended without a session
-    std::function<void(const dataplane::Endpoint& remote, std::string reason)> refused; ///< as a responder, for events
+    std::function<void(AttemptId, std::string reason)>
+        failed; ///< an initiated attempt has ended without a session
+    std::function<void(const dataplane::Endpoint& remote, std::string reason)>
+        refused; ///< as a responder, for events
 };
 
 } // namespace culvert::control
