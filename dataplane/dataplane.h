@@ -27,7 +27,6 @@ struct SessionState {
     SessionIndex index = no_session; ///< from Dataplane::reserve_session()
     FormatId format{};
     PeerId peer{};
-    std::uint8_t lane = 0;
     WorkerId owner{};
     PortId port{};
     Endpoint local, remote;
@@ -135,11 +134,15 @@ class Dataplane {
     virtual std::expected<SessionIndex, std::string> reserve_session() = 0;
     virtual void release_session(SessionIndex reserved) = 0; ///< of one that was never installed
     virtual void install(SessionState state) = 0;            ///< receives from now on; sends once activated
-    virtual void activate(SessionIndex session) = 0; ///< the peer's lane sends on it from now on; at most one a lane
+    /// The peer's `lane` sends on it from now on, instead of what it sent on before. At most one session a lane, one
+    /// lane a session: a responder learns the lane from the HELLO, after install().
+    virtual void activate(SessionIndex session, std::uint8_t lane) = 0;
     virtual void set_remote_index(SessionIndex session, std::uint32_t remote_index) = 0;
     /// Outer packet size (IP header included) that the path carries.
     virtual void set_path_mtu(SessionIndex session, std::uint16_t outer_bytes) = 0;
     virtual void set_next_hop(SessionIndex session, NextHopId hop) = 0;
+    /// Send from another address of the same port from now on: ours has changed while the session lives.
+    virtual void set_local_address(SessionIndex session, const IpAddress& address) = 0;
     virtual void retire(SessionIndex session) = 0; ///< neither sends nor receives; the keys are wiped
     virtual std::optional<SessionFigures> session(SessionIndex session) const = 0;
     /// Has the owner seal `frame` (a control frame, without padding) on the session. `padded_to`: when not 0, the
