@@ -16,18 +16,44 @@ namespace culvert::dataplane {
 struct IpAddress {
     std::array<std::uint8_t, 16> bytes{};
 
-    static IpAddress v4(be32 address);
+    static IpAddress v4(be32 address) {
+        IpAddress mapped;
+        mapped.bytes[10] = mapped.bytes[11] = 0xff;
+        std::memcpy(mapped.bytes.data() + 12, &address, 4);
+        return mapped;
+    }
     static IpAddress v6(const std::array<std::uint8_t, 16>& address) { return {address}; }
-    /// "192.0.2.1" or "2001:db8::1"; the error is one sentence.
+    /// "192.0.2.1" or "2001:db8::1"; the error is one sentence. "::ffff:192.0.2.1" is an error: it would be IPv4.
     static std::expected<IpAddress, std::string> parse(std::string_view text);
 
-    bool is_v4() const;
-    be32 as_v4() const; ///< only when is_v4()
-    bool is_unspecified() const; ///< 0.0.0.0 or ::
+    bool is_v4() const {
+        constexpr std::array<std::uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+        return std::memcmp(bytes.data(), mapped.data(), mapped.size()) == 0;
+    }
+    be32 as_v4() const { ///< only when is_v4()
+        be32 address;
+        std::memcpy(&address, bytes.data() + 12, 4);
+        return address;
+    }
+    bool is_unspecified() const { return *this == IpAddress{} || *this == v4(0U); } ///< 0.0.0.0 or ::
     std::string text() const;
 
     auto operator<=>(const IpAddress&) const = default;
 };
+
+/// Whether a host may send from this address at all: no multicast, broadcast, loopback or "this network" address
+/// (RFC 1122 §3.2.1.3, RFC 4291 §2.5.2, §2.5.3, §2.7).
+inline bool plausible_source(const IpAddress& address) noexcept {
+    if (address.is_v4()) {
+        const std::uint8_t first = address.bytes[12];
+        return first != 0 && first != 127 && (first & 0xf0) != 0xe0 && address.as_v4() != 0xffffffffU;
+    }
+    if (address.bytes[0] != 0)
+        return address.bytes[0] != 0xff;
+    IpAddress high = address; // :: and ::1 differ in their last bit alone
+    high.bytes[15] &= 0xfe;
+    return high != IpAddress{};
+}
 
 /// A UDP endpoint.
 struct Endpoint {
@@ -60,9 +86,11 @@ struct Prefix {
 
 } // namespace culvert::dataplane
 
-template <> struct std::hash<culvert::dataplane::IpAddress> {
+template <>
+struct std::hash<culvert::dataplane::IpAddress> {
     std::size_t operator()(const culvert::dataplane::IpAddress& a) const noexcept;
 };
-template <> struct std::hash<culvert::dataplane::Endpoint> {
+template <>
+struct std::hash<culvert::dataplane::Endpoint> {
     std::size_t operator()(const culvert::dataplane::Endpoint& e) const noexcept;
 };
