@@ -41,7 +41,7 @@ struct ControlSection {
 struct TunSection {
     std::string name;
     std::vector<dataplane::Prefix> addresses; ///< with the network's length, host bits kept
-    std::uint16_t mtu = 0;                    ///< 0: what fits the smallest port's MTU
+    std::uint16_t mtu = 0;                    ///< where not given, the smallest port's MTU less 100
     std::uint16_t queues = 1;
     std::string network_namespace; ///< a name below /run/netns; empty: the gateway's own
     bool offloads = true;          ///< virtio-net headers with TSO/USO
@@ -76,9 +76,9 @@ struct PeerSection {
     std::vector<std::string> pins;          ///< "pin-sha256:…"; key `pin`, one string or a list
     std::filesystem::path psk_file;         ///< instead of pins
     std::vector<dataplane::Prefix> prefixes;
-    std::string tun;             ///< name of a [[tun]]; the first unless said
-    std::uint16_t lanes = 1;     ///< 1–64
-    std::uint16_t mtu = 0;       ///< outer path MTU to start from; 0: the port's
+    std::string tun;                  ///< name of a [[tun]]; the first unless said
+    std::uint16_t lanes = 1;          ///< 1–64
+    std::uint16_t mtu = 0;            ///< outer path MTU to start from; 0: the port's
     std::optional<std::uint8_t> dscp; ///< fixed DSCP of outer packets; none: copy
     std::chrono::seconds keepalive{20}, rekey_time{3600};
     std::uint64_t rekey_packets = std::uint64_t{1} << 32;
@@ -99,16 +99,17 @@ struct Configuration {
 /// What is wrong, where, and what would be right.
 struct ConfigurationError {
     Position position;
-    std::string key;     ///< "peer.tokyo.prefixes[1]"
-    std::string problem; ///< "10.9.0.0/16 already belongs to peer \"osaka\" (line 31)"
-    std::string advice;  ///< "give each prefix to one peer"
+    std::string key;          ///< "peer.tokyo.prefixes[1]"
+    std::string problem;      ///< "10.9.0.0/16 already belongs to peer \"osaka\" (line 31)"
+    std::string advice;       ///< "give each prefix to one peer"
     std::string text() const; ///< "paris.toml:42: peer.tokyo.prefixes[1]: …; …"
 };
 
 /// Reads and checks a file. Relative paths in it are relative to its folder.
-std::expected<Configuration, std::vector<ConfigurationError>> read_configuration(const std::filesystem::path& file);
+std::expected<Configuration, std::vector<ConfigurationError>>
+read_configuration(const std::filesystem::path& file);
 /// The same from text; `file` is for messages and relative paths.
-std::expected<Configuration, std::vector<ConfigurationError>> parse_configuration(std::string_view text,
-                                                                                  const std::filesystem::path& file);
+std::expected<Configuration, std::vector<ConfigurationError>>
+parse_configuration(std::string_view text, const std::filesystem::path& file);
 
 } // namespace culvert::control
