@@ -1,9 +1,11 @@
 #include "crypto/ipsec_mb_engine.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 #include <intel-ipsec-mb.h>
 #include <openssl/crypto.h>
+#include <utility>
 
 namespace culvert::crypto {
 namespace {
@@ -13,6 +15,7 @@ constexpr std::size_t aes_block = 16;
 
 /// Round keys and powers of H lie right behind the head, so that the powers start on a cache line and the
 /// algorithm shares its line with the first round keys: one line less to miss for each packet of a cold key.
+/// The library loads both unaligned; 64-byte alignment of gcm_key_data would put the powers across lines.
 class alignas(cache_line) IpsecMbKey final : public Key {
   public:
     explicit IpsecMbKey(Algorithm algorithm) : Key(algorithm) {}
@@ -28,23 +31,18 @@ constexpr std::size_t max_powers = 48;            ///< H^48 … H^1 in the VAES 
 /// How much of a key one packet touches, which depends on the code path that the library chose for this CPU.
 enum class PowerLayout { eight, eight_and_sums, by_length };
 
-struct Layout {
-    PowerLayout powers;
-
-    explicit Layout(const IMB_MGR& manager) {
-        constexpr auto vaes = IMB_FEATURE_VAES | IMB_FEATURE_VPCLMULQDQ;
-        if (manager.used_arch == IMB_ARCH_AVX512 && (manager.features & vaes) == vaes)
-            powers = PowerLayout::by_length;
-        else if (manager.used_arch == IMB_ARCH_AVX512 || manager.used_arch == IMB_ARCH_AVX2)
-            powers = PowerLayout::eight;
-        else
-            powers = PowerLayout::eight_and_sums;
-    }
-};
+PowerLayout power_layout(const IMB_MGR& manager) {
+    constexpr auto vaes = IMB_FEATURE_VAES | IMB_FEATURE_VPCLMULQDQ;
+    if (manager.used_arch == IMB_ARCH_AVX512 && (manager.features & vaes) == vaes)
+        return PowerLayout::by_length;
+    if (manager.used_arch == IMB_ARCH_AVX512 || manager.used_arch == IMB_ARCH_AVX2)
+        return PowerLayout::eight;
+    return PowerLayout::eight_and_sums;
+}
 
 void prefetch(const std::uint8_t* from, const std::uint8_t* to) noexcept {
     for (; from < to; from += cache_line)
-        __builtin_prefetch(from);
+        asm volatile("prefetcht0 %0" : : "m"(*from)); // GCC 12 drops a function that only has __builtin_prefetch
 }
 
 void prefetch_key(const Operation& operation, PowerLayout powers) noexcept {
@@ -64,14 +62,30 @@ void prefetch_key(const Operation& operation, PowerLayout powers) noexcept {
     }
 }
 
-/// Two operations are about the latency of memory at the smallest packets.
+/// Two operations are about the latency of memory at the smallest packets; more push data out of the first level.
 constexpr std::size_t prefetch_distance = 2;
 
-void prefetch_ahead(std::span<const Operation> burst, std::size_t now, PowerLayout powers) noexcept {
-    const std::size_t next = now + prefetch_distance;
-    if (next < burst.size() && burst[next].key != burst[next - 1].key)
-        prefetch_key(burst[next], powers);
-}
+/// The keys of a burst, fetched as its operations come near.
+class KeyPrefetcher {
+  public:
+    KeyPrefetcher(std::span<const Operation> burst, PowerLayout powers) noexcept : burst_(burst), powers_(powers) {
+        for (std::size_t i = 0; i < prefetch_distance; ++i)
+            fetch(i);
+    }
+    void before(std::size_t operation) noexcept { fetch(operation + prefetch_distance); }
+
+  private:
+    void fetch(std::size_t operation) noexcept {
+        if (operation >= burst_.size() || burst_[operation].key == last_)
+            return;
+        last_ = burst_[operation].key;
+        prefetch_key(burst_[operation], powers_);
+    }
+
+    std::span<const Operation> burst_;
+    PowerLayout powers_;
+    const Key* last_ = nullptr;
+};
 
 bool equal_in_constant_time(const std::uint8_t* a, const std::uint8_t* b) noexcept {
     static_assert(tag_bytes == 2 * sizeof(std::uint64_t));
@@ -89,7 +103,7 @@ using Manager = std::unique_ptr<IMB_MGR, FreeManager>;
 class IpsecMbEngine final : public Engine {
   public:
     explicit IpsecMbEngine(Manager manager)
-        : manager_(std::move(manager)), powers_(Layout(*manager_).powers),
+        : manager_(std::move(manager)), powers_(power_layout(*manager_)),
           seal_{manager_->gcm128_enc, manager_->gcm256_enc}, open_{manager_->gcm128_dec, manager_->gcm256_dec} {}
     ~IpsecMbEngine() override { OPENSSL_cleanse(&scratch_, sizeof(scratch_)); }
 
@@ -106,8 +120,9 @@ class IpsecMbEngine final : public Engine {
     }
 
     void seal(std::span<Operation> burst) noexcept override {
+        KeyPrefetcher keys(burst, powers_);
         for (std::size_t i = 0; i < burst.size(); ++i) {
-            prefetch_ahead(burst, i, powers_);
+            keys.before(i);
             run(seal_, burst[i], burst[i].tag);
         }
     }
@@ -115,9 +130,10 @@ class IpsecMbEngine final : public Engine {
     std::size_t open(std::span<Operation> burst) noexcept override {
         std::size_t verified = 0;
         alignas(tag_bytes) std::uint8_t tag[tag_bytes];
+        KeyPrefetcher keys(burst, powers_);
         for (std::size_t i = 0; i < burst.size(); ++i) {
             Operation& operation = burst[i];
-            prefetch_ahead(burst, i, powers_);
+            keys.before(i);
             run(open_, operation, tag);
             operation.verified = equal_in_constant_time(tag, operation.tag);
             verified += operation.verified;
