@@ -231,6 +231,21 @@ Packet& Packet::flags(std::uint8_t value) {
     return *this;
 }
 
+Packet& Packet::sequence(std::uint32_t value) {
+    put32(last().header, 4, value);
+    return *this;
+}
+
+Packet& Packet::acknowledgment(std::uint32_t value) {
+    put32(last().header, 8, value);
+    return *this;
+}
+
+Packet& Packet::window(std::uint16_t value) {
+    put16(last().header, 14, value);
+    return *this;
+}
+
 Packet& Packet::tcp_options(const Bytes& bytes) {
     append(last().header, padded_to_words(bytes));
     return *this;

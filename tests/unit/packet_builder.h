@@ -46,6 +46,9 @@ class Packet {
 
     // --- TCP
     Packet& flags(std::uint8_t value);
+    Packet& sequence(std::uint32_t value);
+    Packet& acknowledgment(std::uint32_t value);
+    Packet& window(std::uint16_t value);
     Packet& syn() { return flags(0x02); }
     Packet& tcp_options(const Bytes& bytes); ///< filled up with end-of-options
     Packet& mss(std::uint16_t value);
