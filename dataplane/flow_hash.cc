@@ -1,5 +1,6 @@
 #include "dataplane/flow_hash.h"
 
+#include "dataplane/extension_headers.h"
 #include "dataplane/headers.h"
 
 #include <algorithm>
@@ -65,34 +66,6 @@ std::uint32_t hash_v4(const std::uint8_t* packet, std::uint32_t length) {
                   std::uint64_t{ip.destination} << 16 | ports->destination, ip.protocol);
 }
 
-struct UpperLayer {
-    std::uint8_t protocol;
-    std::uint32_t at;
-    bool fragment;
-};
-
-/// Steps over IPv6 extension headers (RFC 8200 §4), four at most: what nests deeper is told apart no further.
-/// Stops at a fragment header, whose next-header field all fragments of a packet share. None: the packet ends
-/// before.
-std::optional<UpperLayer> upper_layer(const std::uint8_t* packet, std::uint32_t length) {
-    UpperLayer found{packet[6], sizeof(Ipv6Header), false};
-    for (int steps = 0; steps < 4; ++steps) {
-        const bool fragment = found.protocol == ip_protocol::fragment;
-        if (!fragment && found.protocol != ip_protocol::hop_by_hop && found.protocol != ip_protocol::routing &&
-            found.protocol != ip_protocol::destination_options) [[likely]]
-            return found;
-        if (length < found.at + 8)
-            return std::nullopt;
-        found.protocol = packet[found.at];
-        if (fragment) {
-            found.fragment = true;
-            return found;
-        }
-        found.at += 8U + packet[found.at + 1] * 8U;
-    }
-    return found;
-}
-
 std::uint64_t end_v6(const std::array<std::uint8_t, 16>& address, std::uint16_t port) {
     const auto halves = std::bit_cast<std::array<be64, 2>>(address);
     return mum(halves[0] ^ k0, halves[1] ^ k1) + port;
@@ -102,7 +75,7 @@ std::uint32_t hash_v6(const std::uint8_t* packet, std::uint32_t length) {
     if (length < sizeof(Ipv6Header))
         return 0;
     const auto& ip = *reinterpret_cast<const Ipv6Header*>(packet);
-    const auto upper = upper_layer(packet, length);
+    const auto upper = upper_layer(packet, length, AtFragment::stop);
     if (!upper)
         return 0;
     std::optional<Ports> ports = Ports{};

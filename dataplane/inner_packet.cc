@@ -27,4 +27,10 @@ bool is_routable_destination(const std::uint8_t* packet) noexcept {
     return is_routable(reinterpret_cast<const Ipv6Header*>(packet)->destination);
 }
 
+bool is_routable_source(const std::uint8_t* packet) noexcept {
+    if (packet[0] >> 4 == 4)
+        return is_routable(std::uint32_t{reinterpret_cast<const Ipv4Header*>(packet)->source});
+    return is_routable(reinterpret_cast<const Ipv6Header*>(packet)->source);
+}
+
 } // namespace culvert::dataplane

@@ -41,6 +41,8 @@ inline std::optional<InnerPacket> parse_inner(const std::uint8_t* data, std::uin
 /// Whether a router may forward to the destination (RFC 1812 §5.3.7, RFC 4291 §2.5): no multicast, broadcast,
 /// link-local, loopback or unspecified address. `packet` has passed parse_inner().
 bool is_routable_destination(const std::uint8_t* packet) noexcept;
+/// The same of the source: whether an answer could be sent there.
+bool is_routable_source(const std::uint8_t* packet) noexcept;
 
 /// Takes one from TTL or hop limit and mends the IPv4 checksum. False, and no change, when it would reach 0: the
 /// packet has to be dropped (RFC 1812 §5.3.1, RFC 8200 §3). `packet` has passed parse_inner().
