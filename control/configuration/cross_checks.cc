@@ -102,6 +102,8 @@ void check_tuns(std::vector<TunDraft>& tuns, const std::vector<PortDraft>& ports
 void check_listens(const std::vector<ListenDraft>& listens) {
     std::map<std::uint16_t, std::uint32_t> lines;
     for (const auto& listen : listens) {
+        if (listen.section.port == 0)
+            continue;
         const auto [known, fresh] = lines.try_emplace(listen.section.port, listen.reader.line());
         if (!fresh)
             listen.reader.complain("port",

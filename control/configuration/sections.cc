@@ -127,8 +127,12 @@ ListenDraft read_listen(TableReader reader) {
     static constexpr std::array<std::string_view, 1> formats{"dtls"};
     ListenDraft draft{{}, std::move(reader)};
     draft.section.format = draft.reader.choice("format", formats).value_or(draft.section.format);
-    draft.section.port = draft.reader.number<std::uint16_t>("port", 1, 65535).value_or(draft.section.port);
-    draft.reader.rename("listen." + std::to_string(draft.section.port));
+    if (const auto port = draft.reader.number<std::uint16_t>("port", 1, 65535)) {
+        draft.section.port = *port;
+        draft.reader.rename("listen." + std::to_string(*port));
+    } else if (draft.reader.has("port")) {
+        draft.section.port = 0; // not 4433: it would clash with another's
+    }
     draft.reader.refuse_unknown_keys();
     return draft;
 }

@@ -22,7 +22,7 @@ socket_group = "vpn"
 handshake_threads = 2
 log_level = "debug"
 [dataplane]
-workers = [1, 0]
+workers = [0]
 engine = "libcrypto"
 idle = "sleep:20"
 packet_buffers = 4096
@@ -64,7 +64,7 @@ prefixes = []
 )");
     EXPECT_EQ(c.gateway, (GatewaySection{"paris", files.path("paris.crt"), files.path("paris.key")}));
     EXPECT_EQ(c.control, (ControlSection{"/tmp/culvert.sock", "vpn", 2, "debug"}));
-    EXPECT_EQ(c.dataplane.cores, (std::vector<unsigned>{1, 0}));
+    EXPECT_EQ(c.dataplane.cores, std::vector<unsigned>{0});
     EXPECT_EQ(c.dataplane.engine, "libcrypto");
     EXPECT_EQ(c.dataplane.idle, dataplane::Idle::sleep);
     EXPECT_EQ(c.dataplane.sleep_microseconds, 20U);
