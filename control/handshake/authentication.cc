@@ -1,6 +1,6 @@
 #include "control/handshake/authentication.h"
 
-#include "control/handshake/psk_identity.h"
+#include "control/configuration/credentials.h"
 
 #include <algorithm>
 
@@ -37,11 +37,11 @@ bool Authentication::accept_certificate(X509& certificate) {
         if (has_pin(*expected_, *pin))
             peer_ = expected_;
         else
-            complaint_ = expected_->name + "'s certificate has " + text_of(*pin) + ", which is none of its pins";
+            complaint_ = expected_->name + "'s certificate has " + pin_text(*pin) + ", which is none of its pins";
     } else {
         peer_ = store_.by_pin(*pin);
         if (!peer_)
-            complaint_ = "the initiator's certificate has " + text_of(*pin) + ", which is no peer's pin";
+            complaint_ = "the initiator's certificate has " + pin_text(*pin) + ", which is no peer's pin";
     }
     if (peer_)
         expiry_ = expiry_of(certificate);
@@ -59,7 +59,7 @@ std::size_t Authentication::look_up_psk(std::string_view identity, std::span<std
 std::size_t Authentication::offer_psk(std::span<char> identity, std::span<std::uint8_t> psk) {
     if (!expected_ || expected_->psk.empty())
         return 0;
-    const std::string text = psk_identity(expected_->psk.bytes());
+    const std::string text = psk_identity(expected_->psk);
     if (text.size() >= identity.size())
         return 0;
     std::ranges::copy(text, identity.begin());

@@ -1,6 +1,6 @@
 #include "control/handshake/credential_store.h"
 
-#include "control/handshake/psk_identity.h"
+#include "control/configuration/credentials.h"
 
 #include <algorithm>
 #include <cstring>
@@ -99,7 +99,7 @@ void CredentialStore::index(const PeerPointer& peer) {
         by_pin_.emplace(head(pin), peer);
     if (peer->psk.empty())
         return;
-    by_identity_.emplace(psk_identity(peer->psk.bytes()), peer);
+    by_identity_.emplace(psk_identity(peer->psk), peer);
     by_identity_.emplace(peer->name, peer);
 }
 
@@ -108,7 +108,7 @@ void CredentialStore::unindex(const PeerPointer& peer) {
         erase_value(by_pin_, head(pin), peer);
     if (peer->psk.empty())
         return;
-    erase_value(by_identity_, psk_identity(peer->psk.bytes()), peer);
+    erase_value(by_identity_, psk_identity(peer->psk), peer);
     erase_value(by_identity_, peer->name, peer);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "control/handshake/certified_key.h"
 #include "control/handshake/handshake.h"
-#include "control/handshake/own_certificate.h"
 
 #include <cstdint>
 #include <memory>

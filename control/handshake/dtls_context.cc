@@ -73,7 +73,7 @@ KeyPointer psk_group_parameters() {
     return KeyPointer(group);
 }
 
-bool use_certificate(SSL_CTX* context, const OwnCertificate& own) {
+bool use_certificate(SSL_CTX* context, const CertifiedKey& own) {
     if (SSL_CTX_use_certificate(context, own.certificate.get()) != 1 ||
         SSL_CTX_use_PrivateKey(context, own.key.get()) != 1 || SSL_CTX_check_private_key(context) != 1)
         return false;
@@ -117,7 +117,7 @@ std::string openssl_reason(std::string_view otherwise) {
     return reason == nullptr ? std::string(otherwise) : std::string(reason);
 }
 
-std::expected<DtlsContext, std::string> DtlsContext::make(const OwnCertificate* own,
+std::expected<DtlsContext, std::string> DtlsContext::make(const CertifiedKey* own,
                                                           std::vector<crypto::Algorithm> algorithms) {
     ERR_clear_error();
     DtlsContext result;

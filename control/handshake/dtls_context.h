@@ -1,6 +1,6 @@
 #pragma once
 
-#include "control/handshake/own_certificate.h"
+#include "control/handshake/certified_key.h"
 #include "crypto/aead.h"
 
 #include <expected>
@@ -22,7 +22,7 @@ struct Proofs {
 class DtlsContext {
   public:
     /// `own` null: PSK only. The error is one sentence.
-    static std::expected<DtlsContext, std::string> make(const OwnCertificate* own,
+    static std::expected<DtlsContext, std::string> make(const CertifiedKey* own,
                                                         std::vector<crypto::Algorithm> algorithms);
 
     /// An SSL object that offers, or takes, these proofs. Null: no memory, or no proof at all.

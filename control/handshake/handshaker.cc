@@ -176,7 +176,7 @@ void Handshaker::stop() {
 
 std::expected<void, std::string> Handshaker::set_own_credentials(const OwnCredentials& own) {
     const bool psk_only = own.certificate_chain.empty() && own.private_key.empty();
-    auto certificate = psk_only ? OwnCertificate{} : read_own_certificate(own);
+    auto certificate = psk_only ? CertifiedKey{} : read_certified_key(own);
     if (!certificate)
         return std::unexpected(certificate.error());
     auto context = DtlsContext::make(psk_only ? nullptr : &*certificate, thread_->settings().algorithms);

@@ -1,6 +1,5 @@
-#include "control/handshake/own_certificate.h"
+#include "control/handshake/certified_key.h"
 
-#include "control/handshake/base64.h"
 #include "control/handshake/handshaker.h"
 
 #include <ctime>
@@ -23,8 +22,8 @@ int no_passphrase(char*, int, int, void*) {
 
 } // namespace
 
-std::expected<OwnCertificate, std::string> read_own_certificate(const OwnCredentials& own) {
-    OwnCertificate result;
+std::expected<CertifiedKey, std::string> read_certified_key(const OwnCredentials& own) {
+    CertifiedKey result;
     const BioPointer certificates = reader(own.certificate_chain);
     if (certificates)
         result.certificate.reset(PEM_read_bio_X509(certificates.get(), nullptr, no_passphrase, nullptr));
@@ -53,10 +52,6 @@ std::expected<Pin, std::string> pin_of(X509& certificate) {
     return pin;
 }
 
-std::string text_of(const Pin& pin) {
-    return "pin-sha256:" + base64(pin);
-}
-
 std::optional<std::chrono::system_clock::time_point> expiry_of(const X509& certificate) {
     std::tm time{};
     if (ASN1_TIME_to_tm(X509_get0_notAfter(&certificate), &time) != 1)
@@ -65,7 +60,7 @@ std::optional<std::chrono::system_clock::time_point> expiry_of(const X509& certi
 }
 
 std::expected<std::chrono::system_clock::time_point, std::string> certificate_expiry(const OwnCredentials& own) {
-    const auto read = read_own_certificate(own);
+    const auto read = read_certified_key(own);
     if (!read)
         return std::unexpected(read.error());
     const auto expiry = expiry_of(*read->certificate);

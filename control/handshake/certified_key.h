@@ -1,9 +1,9 @@
 #pragma once
 
+#include "control/configuration/credentials.h"
 #include "control/handshake/handshake.h"
 #include "control/handshake/openssl_handles.h"
 
-#include <array>
 #include <chrono>
 #include <expected>
 #include <optional>
@@ -12,21 +12,18 @@
 
 namespace culvert::control {
 
-using Pin = std::array<std::uint8_t, 32>;
-
 /// A certificate with its chain and its key, as OpenSSL has them.
-struct OwnCertificate {
+struct CertifiedKey {
     CertificatePointer certificate;
     std::vector<CertificatePointer> chain; ///< the intermediates
     KeyPointer key;
 };
 
 /// Reads the PEM texts; the error is one sentence. Whether they belong together shows when a context is made.
-std::expected<OwnCertificate, std::string> read_own_certificate(const OwnCredentials& own);
+std::expected<CertifiedKey, std::string> read_certified_key(const OwnCredentials& own);
 
 /// SHA-256 of the SubjectPublicKeyInfo.
 std::expected<Pin, std::string> pin_of(X509& certificate);
-std::string text_of(const Pin& pin); ///< "pin-sha256:…", as curl and openconnect write it
 
 /// None when the certificate's own notAfter cannot be read.
 std::optional<std::chrono::system_clock::time_point> expiry_of(const X509& certificate);
