@@ -9,7 +9,8 @@
 namespace culvert::dataplane {
 
 /// An integer as it lies on the wire: most significant byte first, no alignment needed.
-template <std::unsigned_integral T> class BigEndian {
+template <std::unsigned_integral T>
+class BigEndian {
   public:
     constexpr BigEndian() = default;
     constexpr BigEndian(T host) : bytes_(std::bit_cast<Bytes>(std::byteswap(host))) {}

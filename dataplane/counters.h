@@ -21,7 +21,7 @@ struct PacketAccount {
     std::uint64_t rx_port = 0, rx_bridge = 0, rx_kernel = 0;
     std::uint64_t generated = 0; ///< ICMP answers, further fragments, control frames, handshake datagrams
     std::uint64_t tx_port = 0, tx_bridge = 0, tx_kernel = 0;
-    std::uint64_t consumed = 0; ///< handed to control
+    std::uint64_t consumed = 0;                    ///< handed to control
     std::uint64_t handed_over = 0, taken_over = 0; ///< to and from other workers
     std::array<std::uint64_t, drop_reasons> drops{};
 };
@@ -29,8 +29,8 @@ struct PacketAccount {
 struct WorkerFigures {
     WorkerId worker{};
     unsigned core = 0;
-    std::string engine;        ///< and why, e.g. "ipsec-mb (auto: 98 ns a packet; libcrypto 420 ns)"
-    std::string idle;          ///< "busy", "event", "sleep:50"
+    std::string engine; ///< and why, e.g. "ipsec-mb (auto: 98 ns a packet; libcrypto 420 ns)"
+    std::string idle;   ///< "busy", "event", "sleep:50"
     PacketAccount account;
     std::uint64_t opened = 0, sealed = 0;
     std::uint64_t rounds = 0, empty_rounds = 0, sleeps = 0;

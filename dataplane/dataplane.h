@@ -53,13 +53,14 @@ struct Datagram {
 /// What a worker tells the control thread.
 struct Notice {
     enum class Kind : std::uint8_t {
-        frame,          ///< opened control frame or alert of a session: `bytes`, `content_type`
-        first_record,   ///< a session's first authenticated record has come
-        roamed,         ///< authenticated, newest record from a new endpoint; already followed: `remote`
-        rekey_due,      ///< the session nears a limit
-        key_exhausted,  ///< the session has stopped sealing
-        handshake,      ///< handshake record in clear from a live session's endpoint: `bytes` is the datagram
-        path_mtu_hint,  ///< an ICMP too-big for our outer packets, unauthenticated: `value` is the MTU, `remote` whom to
+        frame,         ///< opened control frame or alert of a session: `bytes`, `content_type`
+        first_record,  ///< a session's first authenticated record has come
+        roamed,        ///< authenticated, newest record from a new endpoint; already followed: `remote`
+        rekey_due,     ///< the session nears a limit
+        key_exhausted, ///< the session has stopped sealing
+        handshake,     ///< handshake record in clear from a live session's endpoint: `bytes` is the datagram
+        path_mtu_hint, ///< an ICMP too-big for our outer packets, unauthenticated: `value` is the MTU, `remote`
+                       ///< whom to
     };
     Kind kind{};
     SessionIndex session{};
@@ -84,12 +85,12 @@ struct SessionFigures {
     /// How long data has been sent without any authenticated record in return; zero when answered.
     std::chrono::nanoseconds unanswered{};
     std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0; ///< inner packets and bytes
-    std::uint64_t rx_records = 0, tx_records = 0;                              ///< control frames as well
+    std::uint64_t rx_records = 0, tx_records = 0;                             ///< control frames as well
     Endpoint remote;
 };
 
-/// The workers, their ports and tables, as the control side sees them. Not thread-safe except where said: one control
-/// thread calls it. Nothing here blocks longer than an RCU grace period (one round of the workers' loops).
+/// The workers, their ports and tables, as the control side sees them. Not thread-safe except where said: one
+/// control thread calls it. Nothing here blocks longer than an RCU grace period (one round of the workers' loops).
 class Dataplane {
   public:
     /// Starts EAL, ports and workers. The error is one sentence with the command that mends it.
@@ -134,8 +135,8 @@ class Dataplane {
     virtual std::expected<SessionIndex, std::string> reserve_session() = 0;
     virtual void release_session(SessionIndex reserved) = 0; ///< of one that was never installed
     virtual void install(SessionState state) = 0;            ///< receives from now on; sends once activated
-    /// The peer's `lane` sends on it from now on, instead of what it sent on before. At most one session a lane, one
-    /// lane a session: a responder learns the lane from the HELLO, after install().
+    /// The peer's `lane` sends on it from now on, instead of what it sent on before. At most one session a lane,
+    /// one lane a session: a responder learns the lane from the HELLO, after install().
     virtual void activate(SessionIndex session, std::uint8_t lane) = 0;
     virtual void set_remote_index(SessionIndex session, std::uint32_t remote_index) = 0;
     /// Outer packet size (IP header included) that the path carries.

@@ -2,7 +2,6 @@
 
 #include "dataplane/address.h"
 
-#include <algorithm>
 #include <cstdint>
 
 struct rte_mbuf;
@@ -31,27 +30,5 @@ enum class IcmpAnswer : std::uint8_t {
 /// caller's.
 rte_mbuf* make_icmp_answer(const rte_mbuf* offender, IcmpAnswer kind, const IpAddress& own, std::uint16_t mtu,
                            rte_mempool* pool) noexcept;
-
-/// Token bucket for answers (RFC 1812 §4.3.2.8, RFC 4443 §2.4 f), one a worker, kept as the time at which the
-/// bucket would be full again. Times are of any steady clock, in ticks; when it steps back, answers wait until it
-/// has caught up.
-class AnswerLimiter {
-  public:
-    explicit AnswerLimiter(std::uint64_t ticks_per_second, std::uint32_t per_second = 100,
-                           std::uint32_t burst = 50)
-        : interval_(std::max<std::uint64_t>(ticks_per_second / per_second, 1)), slack_(interval_ * (burst - 1)) {}
-
-    /// Takes a token, if there is one.
-    bool allow(std::uint64_t now) noexcept {
-        const std::uint64_t full = std::max(full_at_, now);
-        if (full - now > slack_)
-            return false;
-        full_at_ = full + interval_;
-        return true;
-    }
-
-  private:
-    std::uint64_t interval_, slack_, full_at_ = 0;
-};
 
 } // namespace culvert::dataplane

@@ -6,10 +6,10 @@
 /// Ids are strong types: a peer's number is never taken for a session's.
 namespace culvert::dataplane {
 
-enum class PortId : std::uint16_t {};   ///< DPDK's ethdev port id
-enum class WorkerId : std::uint8_t {};  ///< 0, 1, … in the order of `workers` in the configuration
-enum class FormatId : std::uint8_t {};  ///< row of the wire format table
-enum class PeerId : std::uint32_t {};   ///< never given out twice while a packet could still carry it
+enum class PortId : std::uint16_t {};  ///< position in Settings::ports
+enum class WorkerId : std::uint8_t {}; ///< 0, 1, … in the order of `workers` in the configuration
+enum class FormatId : std::uint8_t {}; ///< row of the wire format table
+enum class PeerId : std::uint32_t {};  ///< never given out twice while a packet could still carry it
 enum class NextHopId : std::uint16_t {};
 enum class InstanceId : std::uint16_t {}; ///< network instance: row of the `[[tun]]` list
 
@@ -19,7 +19,10 @@ enum class SessionIndex : std::uint32_t {};
 inline constexpr unsigned session_index_bits = 28;
 inline constexpr SessionIndex no_session{0};
 
-template <typename Id> constexpr auto raw(Id id) { return static_cast<std::underlying_type_t<Id>>(id); }
+template <typename Id>
+constexpr auto raw(Id id) {
+    return static_cast<std::underlying_type_t<Id>>(id);
+}
 
 /// Where an inner packet goes: nothing, a network instance, or a peer. One id space for routes and rules. 32 bits,
 /// as the prefix tables store it.

@@ -14,11 +14,11 @@ enum class Idle : std::uint8_t {
 };
 
 struct PortSettings {
-    std::string name;   ///< as shown; "kernel:eth0" → "eth0", a PCI address, or the vdev's name
-    std::string device; ///< "0000:3b:00.0", "kernel:eth0" or any vdev string "net_memif0,…"
+    std::string name;                 ///< as shown; "kernel:eth0" → "eth0", a PCI address, or the vdev's name
+    std::string device;               ///< "0000:3b:00.0", "kernel:eth0" or any vdev string "net_memif0,…"
     std::string driver = "af_packet"; ///< for kernel:IF: af_packet or af_xdp
-    std::uint16_t mtu = 1500; ///< largest outer IP packet
-    std::uint16_t vlan = 0;   ///< 802.1Q tag of all tunnel traffic; 0: none
+    std::uint16_t mtu = 1500;         ///< largest outer IP packet
+    std::uint16_t vlan = 0;           ///< 802.1Q tag of all tunnel traffic; 0: none
     /// Name of the kernel interface that stands for a port which DPDK owns; empty: none. Not for kernel:IF.
     std::string kernel_port;
     bool shared_with_kernel() const { return device.starts_with("kernel:"); }

@@ -1,4 +1,5 @@
 #include "dataplane/icmp_answer.h"
+#include "dataplane/rate_limit.h"
 
 #include "tests/unit/eal_environment.h"
 
@@ -145,9 +146,9 @@ TEST(IcmpAnswer, NoneWhenThePoolIsEmpty) {
     rte_mempool_free(one);
 }
 
-TEST(AnswerLimiter, ABurstThenARate) {
+TEST(RateLimit, ABurstThenARate) {
     constexpr std::uint64_t second = 1'000'000'000;
-    AnswerLimiter limiter(second);
+    RateLimit limiter(second, 100, 50);
     const std::uint64_t start_time = 77 * second;
     int allowed = 0;
     for (int i = 0; i < 1000; ++i)
@@ -162,8 +163,8 @@ TEST(AnswerLimiter, ABurstThenARate) {
     EXPECT_NEAR(allowed, 50 + 1000 + 50, 1) << "it fills up to its burst and no further";
 }
 
-TEST(AnswerLimiter, AClockThatStepsBackOpensNoGate) {
-    AnswerLimiter limiter(1'000'000, 10, 2);
+TEST(RateLimit, AClockThatStepsBackOpensNoGate) {
+    RateLimit limiter(1'000'000, 10, 2);
     EXPECT_TRUE(limiter.allow(5'000'000));
     EXPECT_FALSE(limiter.allow(1'000'000));
     EXPECT_TRUE(limiter.allow(5'000'000));
