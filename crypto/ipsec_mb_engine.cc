@@ -138,7 +138,7 @@ class IpsecMbEngine final : public Engine {
             operation.verified = equal_in_constant_time(tag, operation.tag);
             verified += operation.verified;
             if (!operation.verified) [[unlikely]] // SP 800-38D §5.2.2: unverified plaintext is not to be had
-                std::memset(operation.data, 0, operation.length);
+                std::fill_n(operation.data, operation.length, std::uint8_t{0});
         }
         // What stays of a forgery's right tag on the stack would let a reader of memory forge it.
         OPENSSL_cleanse(tag, sizeof(tag));

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 
@@ -57,7 +58,11 @@ std::expected<KeyBlock, std::string> derive_tls12_keys(Algorithm algorithm, std:
         ~Block() { OPENSSL_cleanse(bytes.data(), bytes.size()); }
     } block{};
     const std::size_t key = key_bytes(algorithm);
-    if (EVP_KDF_derive(context.get(), block.bytes.data(), 2 * (key + salt_bytes), parameters) != 1)
+    ERR_set_mark(); // the caller gets the error here, not from the thread's queue at its next TLS call
+    const bool derived =
+        EVP_KDF_derive(context.get(), block.bytes.data(), 2 * (key + salt_bytes), parameters) == 1;
+    ERR_pop_to_mark();
+    if (!derived)
         return std::unexpected("TLS key derivation: no PRF with digest " + digest_name);
 
     // RFC 5288 §3: AEAD suites have no MAC keys; keys, then the implicit parts of the nonces.

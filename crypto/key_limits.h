@@ -15,7 +15,7 @@ inline constexpr std::uint64_t failed_tags = std::uint64_t{1} << 36;
 
 /// What one packet of `bytes` plaintext costs: its blocks, and one for itself.
 constexpr std::uint64_t cost(std::uint32_t bytes) {
-    return (bytes + 15U) / 16U + 1U;
+    return (std::uint64_t{bytes} + 15U) / 16U + 1U;
 }
 
 } // namespace culvert::crypto::key_limits

@@ -1,7 +1,7 @@
 #include "crypto/libcrypto_engine.h"
 
+#include <algorithm>
 #include <cassert>
-#include <cstring>
 #include <new>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -94,8 +94,8 @@ class LibcryptoEngine final : public Engine {
             if (seal_one(operation)) [[likely]]
                 continue;
             // Nothing here can fail by input. Should the library fail all the same, no plaintext goes out.
-            std::memset(operation.data, 0, operation.length);
-            std::memset(operation.tag, 0, tag_bytes);
+            std::fill_n(operation.data, operation.length, std::uint8_t{0});
+            std::fill_n(operation.tag, tag_bytes, std::uint8_t{0});
         }
     }
 
@@ -106,7 +106,7 @@ class LibcryptoEngine final : public Engine {
             if (operation.verified) [[likely]]
                 ++verified;
             else // SP 800-38D §5.2.2: plaintext that doesn't verify is not to be had
-                std::memset(operation.data, 0, operation.length);
+                std::fill_n(operation.data, operation.length, std::uint8_t{0});
         }
         return verified;
     }
