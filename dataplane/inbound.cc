@@ -100,7 +100,7 @@ void Worker::tell_handshake(const Arrival& arrival) noexcept {
     const Endpoint remote = source_of(arrival.packet, arrival.l3, arrival.outer_v6);
     if (!plausible_source(remote.address))
         return drop(arrival.packet, DropReason::outer_source);
-    if (!handshakes_.allow(now_))
+    if (!(stranger ? strangers_ : live_handshakes_).allow(now_))
         return drop(arrival.packet, DropReason::handshake_policed);
     PacketMeta& carried = meta(arrival.packet);
     carried.outer_v6 = arrival.outer_v6;

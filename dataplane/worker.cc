@@ -19,7 +19,7 @@ constexpr unsigned handover_ring_size = 2048, control_ring_size = 2048;
 struct Limit {
     std::uint32_t per_second, burst;
 };
-constexpr Limit answers{100, 50}, handshakes{10000, 512}, hints{50, 10};
+constexpr Limit answers{100, 50}, strangers{10000, 512}, live_handshakes{200, 50}, hints{50, 10};
 
 RateLimit limit(const Limit& of) {
     return {rte_get_tsc_hz(), of.per_second, of.burst};
@@ -38,7 +38,8 @@ Worker::Worker(WorkerId id, unsigned core, const WorkerSurroundings& surrounding
       idler_(std::move(idler)),
       handover_(ring_name("handover", id), handover_ring_size, PacketRing::Producers::many, &idler_->waker()),
       from_control_(ring_name("control", id), control_ring_size, PacketRing::Producers::many, &idler_->waker()),
-      answers_(limit(answers)), handshakes_(limit(handshakes)), hints_(limit(hints)),
+      answers_(limit(answers)), strangers_(limit(strangers)),
+      live_handshakes_(limit(live_handshakes)), hints_(limit(hints)),
       bridge_tx_(surroundings.bridge_queues.size()) {}
 
 void Worker::run(const std::atomic<bool>& stop) noexcept {

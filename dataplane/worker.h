@@ -139,7 +139,7 @@ class Worker {
 
     std::uint64_t now_ = 0; ///< TSC at the start of the round
     WorkerAccount account_;
-    RateLimit answers_, handshakes_, hints_;
+    RateLimit answers_, strangers_, live_handshakes_, hints_;
 
     Burst<Departure> departures_;
     std::array<crypto::Operation, burst_size> operations_;
