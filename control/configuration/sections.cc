@@ -82,7 +82,7 @@ PortDraft read_port(TableReader reader) {
     }
     const bool known = !settings.device.empty();
     settings.driver = in.choice("driver", drivers).value_or(settings.driver);
-    if (known && in.has("driver") && !settings.is_kernel_interface())
+    if (known && in.has("driver") && !settings.shared_with_kernel())
         in.complain("driver", "is only for a kernel interface",
                     "leave it out: DPDK finds this device's driver itself");
     settings.mtu = in.number<std::uint16_t>("mtu", least_mtu, most_mtu).value_or(settings.mtu);

@@ -96,7 +96,8 @@ DtlsAssociation::Progress DtlsAssociation::drive(Time now) {
     const int result = SSL_do_handshake(ssl);
     channel_->offer({});
     collect_written();
-    peer_ = channel_->authentication().peer();
+    if (const PeerPointer& claimed = channel_->authentication().peer())
+        peer_ = claimed;
     if (result == 1) {
         if (const auto established = establish(); !established)
             return fail(established.error());

@@ -26,7 +26,7 @@ class DtlsAssociation {
     /// An SSL object that has not begun yet (initiator), or one that has just heard a ClientHello with a good
     /// cookie (responder). It fails at `end` at the latest.
     DtlsAssociation(std::unique_ptr<DtlsChannel> channel, DtlsChannel::Role role, Time end)
-        : channel_(std::move(channel)), role_(role), end_(end) {}
+        : channel_(std::move(channel)), role_(role), end_(end), peer_(channel_->authentication().expected()) {}
 
     Progress begin(Time now);
     Progress receive(std::span<const std::uint8_t> datagram, Time now);

@@ -34,18 +34,18 @@ std::expected<std::span<const std::uint8_t>, RecordError> take_vector(std::span<
 } // namespace
 
 std::expected<DtlsRecord, RecordError> take_record(std::span<const std::uint8_t>& datagram) {
-    RecordHeader header;
+    dataplane::dtls::RecordHeader header;
     if (datagram.size() < sizeof header)
         return std::unexpected(RecordError::truncated);
     std::memcpy(&header, datagram.data(), sizeof header);
-    if (header.version_major != dtls_major)
+    if (header.version >> 8 != dtls_major)
         return std::unexpected(RecordError::version);
     if (datagram.size() - sizeof header < header.length)
         return std::unexpected(RecordError::truncated);
 
     DtlsRecord record{.type = ContentType{header.type},
-                      .epoch = header.epoch,
-                      .sequence = header.sequence.value(),
+                      .epoch = header.epoch(),
+                      .sequence = header.sequence(),
                       .whole = datagram.first(sizeof header + header.length),
                       .fragment = datagram.subspan(sizeof header, header.length)};
     datagram = datagram.subspan(record.whole.size());

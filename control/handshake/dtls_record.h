@@ -1,6 +1,7 @@
 #pragma once
 
 #include "dataplane/big_endian.h"
+#include "dataplane/dtls_record.h"
 
 #include <array>
 #include <cstddef>
@@ -23,15 +24,6 @@ struct WireInteger {
         return result;
     }
 };
-
-struct RecordHeader {
-    std::uint8_t type;
-    std::uint8_t version_major, version_minor; ///< 1's complement: fe ff is 1.0, fe fd is 1.2
-    dataplane::be16 epoch;
-    WireInteger<6> sequence;
-    dataplane::be16 length;
-};
-static_assert(sizeof(RecordHeader) == 13);
 
 struct MessageHeader {
     std::uint8_t type;
