@@ -11,9 +11,9 @@ namespace culvert::control::tests {
 HandshakeSettings quick_settings() {
     HandshakeSettings settings;
     settings.first_timeout = std::chrono::milliseconds(50);
-    settings.longest_timeout = std::chrono::milliseconds(200);
-    settings.initiator_lifetime = std::chrono::milliseconds(3000);
-    settings.responder_lifetime = std::chrono::milliseconds(3000);
+    settings.longest_timeout = std::chrono::milliseconds(800);
+    settings.initiator_lifetime = std::chrono::milliseconds(10'000);
+    settings.responder_lifetime = std::chrono::milliseconds(10'000);
     settings.last_flight_interval = std::chrono::milliseconds(20);
     return settings;
 }
@@ -101,21 +101,16 @@ struct RecordKeys {
 bool run_aead(const RecordKeys& keys, bool seal, std::uint64_t sequence, std::span<const std::uint8_t, 8> nonce,
               std::span<std::uint8_t> body) {
     const auto length = static_cast<std::uint32_t>(body.size() - crypto::tag_bytes);
-    const dataplane::be64 epoch_and_sequence = std::uint64_t{1} << 48 | sequence;
-    const dataplane::be16 plaintext_length = static_cast<std::uint16_t>(length);
-    std::array<std::uint8_t, 13> aad{};
-    std::memcpy(aad.data(), &epoch_and_sequence, 8);
-    aad[8] = 23;
-    aad[9] = 0xfe;
-    aad[10] = 0xfd;
-    std::memcpy(aad.data() + 11, &plaintext_length, 2);
-
+    const dataplane::dtls::AssociatedData aad{.epoch_and_sequence = std::uint64_t{1} << 48 | sequence,
+                                              .type = dataplane::dtls::content::data,
+                                              .version = dataplane::dtls::version_1_2,
+                                              .length = static_cast<std::uint16_t>(length)};
     const auto engine = crypto::make_engine("libcrypto").value();
     const auto key = engine->expand(keys.algorithm, keys.key);
     crypto::Operation operation{};
     operation.data = body.data();
-    operation.aad = aad.data();
-    operation.aad_length = aad.size();
+    operation.aad = reinterpret_cast<const std::uint8_t*>(&aad);
+    operation.aad_length = sizeof aad;
     operation.tag = body.data() + length;
     operation.key = key.get();
     operation.length = length;
@@ -131,18 +126,15 @@ bool run_aead(const RecordKeys& keys, bool seal, std::uint64_t sequence, std::sp
 } // namespace
 
 std::vector<std::uint8_t> seal_record(const Established& session, std::uint64_t sequence, std::string_view text) {
-    RecordHeader header{.type = 23,
-                        .version_major = 0xfe,
-                        .version_minor = 0xfd,
-                        .epoch = 1,
-                        .sequence = {},
-                        .length = static_cast<std::uint16_t>(8 + text.size() + crypto::tag_bytes)};
-    const dataplane::be64 wide = sequence;
-    std::memcpy(header.sequence.bytes.data(), reinterpret_cast<const std::uint8_t*>(&wide) + 2, 6);
-    std::vector<std::uint8_t> record(sizeof header + header.length);
+    const dataplane::dtls::ProtectedHeader header{
+        .record = {.type = dataplane::dtls::content::data,
+                   .version = dataplane::dtls::version_1_2,
+                   .epoch_and_sequence = std::uint64_t{1} << 48 | sequence,
+                   .length = static_cast<std::uint16_t>(8 + text.size() + crypto::tag_bytes)},
+        .explicit_nonce = sequence};
+    std::vector<std::uint8_t> record(sizeof header.record + header.record.length);
     std::memcpy(record.data(), &header, sizeof header);
-    std::memcpy(record.data() + 13, &wide, 8);
-    std::ranges::copy(text, record.begin() + 21);
+    std::ranges::copy(text, record.begin() + sizeof header);
     const std::span<std::uint8_t> bytes(record);
     run_aead({session.algorithm, session.tx_key.bytes(), session.tx_salt}, true, sequence,
              std::span<const std::uint8_t>(bytes).subspan<13, 8>(), bytes.subspan(21));

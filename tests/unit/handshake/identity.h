@@ -1,7 +1,7 @@
 #pragma once
 
-#include "control/handshake/handshake.h"
 #include "control/handshake/certified_key.h"
+#include "control/handshake/handshake.h"
 
 #include <string>
 

@@ -1,9 +1,33 @@
 #include "tests/unit/handshake/wire.h"
 
+#include "control/handshake/dtls_record.h"
+
 #include <algorithm>
+#include <cstring>
 #include <gtest/gtest.h>
+#include <map>
+#include <set>
 
 namespace culvert::control::tests {
+namespace {
+
+/// The explicit nonces of the records in epoch 1, by sequence number.
+std::map<std::uint64_t, std::uint64_t> sealed_on(const std::vector<Sent>& log, bool by_initiator) {
+    std::map<std::uint64_t, std::uint64_t> sealed;
+    for (const Sent& sent : log) {
+        std::span<const std::uint8_t> rest = sent.bytes;
+        while (const auto record = take_record(rest)) {
+            if (sent.by_initiator != by_initiator || record->epoch != 1)
+                continue;
+            dataplane::be64 nonce;
+            std::memcpy(&nonce, record->fragment.data(), sizeof nonce);
+            sealed[record->sequence] = nonce;
+        }
+    }
+    return sealed;
+}
+
+} // namespace
 
 Wire::Wire(Judge judge, const HandshakeSettings& settings) : judge_(std::move(judge)) {
     initiator_ = std::make_unique<Gateway>([this](const dataplane::Datagram& d) { carry(true, d); }, settings);
@@ -16,8 +40,12 @@ Wire::~Wire() {
 }
 
 void Wire::use_certificates(KeyKind kind) {
-    initiators_ = make_identity(kind);
-    responders_ = make_identity(kind);
+    use_identities(make_identity(kind), make_identity(kind));
+}
+
+void Wire::use_identities(const Identity& initiators, const Identity& responders) {
+    initiators_ = initiators;
+    responders_ = responders;
     ASSERT_TRUE(initiator_->handshaker().set_own_credentials(initiators_.own));
     ASSERT_TRUE(responder_->handshaker().set_own_credentials(responders_.own));
     initiator_->handshaker().set_peer(by_pin(paris_handle, "paris", responders_));
@@ -36,6 +64,16 @@ void Wire::initiate(AttemptId attempt) {
 std::vector<Sent> Wire::log() const {
     const std::lock_guard lock(mutex_);
     return log_;
+}
+
+void Wire::expect_sealed(const Established& session) const {
+    const auto sealed = sealed_on(log(), session.initiator);
+    ASSERT_FALSE(sealed.empty());
+    EXPECT_EQ(session.tx_next, sealed.rbegin()->first + 1);
+    std::set<std::uint64_t> nonces;
+    for (const auto& [sequence, nonce] : sealed)
+        nonces.insert(nonce);
+    EXPECT_EQ(std::set<std::uint64_t>(session.used_nonces.begin(), session.used_nonces.end()), nonces);
 }
 
 void Wire::carry(bool by_initiator, const dataplane::Datagram& datagram) {

@@ -40,10 +40,14 @@ class Wire {
 
     /// Both get an identity and the other's pin.
     void use_certificates(KeyKind kind = KeyKind::p256);
+    void use_identities(const Identity& initiators, const Identity& responders);
     void use_psk(std::uint8_t initiators, std::uint8_t responders);
     void initiate(AttemptId attempt = AttemptId{1});
 
     std::vector<Sent> log() const; ///< all that was sent, whatever became of it
+
+    /// What the session says of the records that OpenSSL sealed is what was seen on the wire.
+    void expect_sealed(const Established& session) const;
 
     const Identity& initiators() const { return initiators_; }
     const Identity& responders() const { return responders_; }
