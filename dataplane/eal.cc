@@ -1,5 +1,7 @@
 #include "dataplane/eal.h"
 
+#include "dataplane/memory_need.h"
+
 #include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
@@ -35,18 +37,8 @@ std::uint64_t free_huge_mib() {
     return total;
 }
 
-std::uint64_t needed_mib(const Settings& settings) {
-    if (settings.memory_mib != 0)
-        return settings.memory_mib;
-    const std::uint64_t largest_mtu =
-        settings.ports.empty() ? 1500 : std::ranges::max(settings.ports, {}, &PortSettings::mtu).mtu;
-    const std::uint64_t buffers = settings.packet_buffers * std::max<std::uint64_t>(largest_mtu + 900, 2500) >> 20;
-    const std::uint64_t sessions = settings.max_sessions * std::uint64_t{160} >> 20;
-    return 64 + buffers * 5 / 4 + sessions;
-}
-
 std::expected<bool, std::string> use_hugepages(const Settings& settings) {
-    const std::uint64_t needed = needed_mib(settings), free = free_huge_mib();
+    const std::uint64_t needed = memory_need_mib(settings), free = free_huge_mib();
     const bool enough = free >= needed;
     const bool pci = std::ranges::any_of(settings.ports, [](const auto& port) { return is_pci(port.device); });
     if (settings.hugepages == Settings::Hugepages::no)
@@ -73,7 +65,7 @@ std::expected<std::vector<std::string>, std::string> arguments(const Settings& s
     if (*huge)
         list.insert(list.end(), {"--in-memory"});
     else
-        list.insert(list.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(needed_mib(settings))});
+        list.insert(list.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(memory_need_mib(settings))});
     bool pci = false;
     for (const PortSettings& port : settings.ports)
         if (is_pci(port.device)) {
