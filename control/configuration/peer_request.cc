@@ -4,16 +4,12 @@
 #include "control/configuration/sections.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 namespace culvert::control {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::array<std::string_view, 2> list_keys{"pin", "prefixes"};
 
 std::unexpected<std::vector<ConfigurationError>> refused(std::string key, std::string problem,
                                                          std::string advice) {
@@ -73,52 +69,7 @@ std::expected<PeerSection, std::vector<ConfigurationError>> check(const json& ke
     return std::move(draft.section);
 }
 
-json split(std::string_view text) {
-    json list = json::array();
-    while (!text.empty()) {
-        const auto comma = std::min(text.find(','), text.size());
-        if (comma > 0)
-            list.push_back(std::string(text.substr(0, comma)));
-        text.remove_prefix(std::min(comma + 1, text.size()));
-    }
-    return list;
-}
-
-json value_of(const std::string& key, const std::string& text) {
-    if (text.empty() && key != "prefixes")
-        return nullptr;
-    if (std::ranges::find(list_keys, key) != list_keys.end())
-        return split(text);
-    if (key == "psk_file")
-        return std::filesystem::absolute(text).lexically_normal().string();
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    // A name may consist of digits.
-    if (key != "name" && key != "tun" && key != "endpoint" && error == std::errc{} &&
-        end == text.data() + text.size())
-        return number;
-    return text;
-}
-
 } // namespace
-
-std::expected<json, std::vector<ConfigurationError>> peer_arguments(std::span<const std::string> arguments) {
-    json keys = json::object();
-    Problems problems("");
-    for (const auto& argument : arguments) {
-        const auto equals = argument.find('=');
-        const std::string key = argument.substr(0, equals);
-        if (equals == std::string::npos || key.empty())
-            problems.add(0, "", in_quotes(argument) + " is not KEY=VALUE", "write it like lanes=4");
-        else if (keys.contains(key))
-            problems.add(0, "peer." + key, "is given twice", "separate the values of a list by commas");
-        else
-            keys[key] = value_of(key, argument.substr(equals + 1));
-    }
-    if (!problems.none())
-        return std::unexpected(problems.take());
-    return keys;
-}
 
 std::expected<PeerSection, std::vector<ConfigurationError>> new_peer(const json& keys,
                                                                      const Configuration& running) {

@@ -4,18 +4,12 @@
 
 #include <expected>
 #include <nlohmann/json_fwd.hpp>
-#include <span>
 #include <string>
 #include <vector>
 
 /// Peers that are added or changed while the gateway runs: the keys of a [[peer]] as a JSON object, checked as
 /// those of a file are. Errors have the position's file empty and line 0.
 namespace culvert::control {
-
-/// From `lanes=4 prefixes=10.9.0.0/16,10.10.0.0/16` of a command line: a JSON object for the two functions below.
-/// Lists are split at commas, numbers become numbers, and psk_file is made absolute from the caller's folder.
-std::expected<nlohmann::json, std::vector<ConfigurationError>>
-peer_arguments(std::span<const std::string> arguments);
 
 /// A new peer; null is as if the key weren't there. `running` holds the peers that there are now, those added by
 /// hand as well.

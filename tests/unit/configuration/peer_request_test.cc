@@ -26,30 +26,6 @@ class PeerRequest : public ::testing::Test {
     Configuration running_ = files_.good(with(peer("tokyo", pin, "10.9.0.0/16", "lanes = 4")));
 };
 
-TEST_F(PeerRequest, ReadsArguments) {
-    const std::vector<std::string> arguments{
-        "name=7", "prefixes=10.1.0.0/16,10.2.0.0/16", "lanes=4", "psk_file=/etc/x.psk", "dscp=copy", "mtu="};
-    EXPECT_EQ(peer_arguments(arguments), (json{{"name", "7"},
-                                               {"prefixes", {"10.1.0.0/16", "10.2.0.0/16"}},
-                                               {"lanes", 4},
-                                               {"psk_file", "/etc/x.psk"},
-                                               {"dscp", "copy"},
-                                               {"mtu", nullptr}}));
-}
-
-TEST_F(PeerRequest, MakesTheKeyFilesPathAbsolute) {
-    const std::vector<std::string> arguments{"psk_file=x.psk"};
-    EXPECT_EQ(peer_arguments(arguments).value()["psk_file"], (std::filesystem::current_path() / "x.psk").string());
-}
-
-TEST_F(PeerRequest, RefusesArgumentsThatArentKeysAndValues) {
-    const std::vector<std::string> arguments{"lanes", "=4", "mtu=1400", "mtu=1500"};
-    EXPECT_THAT(texts(peer_arguments(arguments).error()),
-                ElementsAre("\"lanes\" is not KEY=VALUE; write it like lanes=4",
-                            "\"=4\" is not KEY=VALUE; write it like lanes=4",
-                            "peer.mtu: is given twice; separate the values of a list by commas"));
-}
-
 TEST_F(PeerRequest, AddsAPeer) {
     const auto peer = new_peer({{"name", "osaka"},
                                 {"psk_file", files_.path("shared.psk").string()},
