@@ -80,6 +80,7 @@ struct Event {
         rekeyed,
         roamed,
         path_mtu,
+        certificate, ///< the peer's certificate expires soon, or has expired: its pin alone decides
         tunnel_up,   ///< the peer's first lane carries traffic
         tunnel_down, ///< its last session is gone
     };

@@ -5,6 +5,9 @@
 
 namespace culvert::control {
 
+/// The tunnels' clock. State machines are handed the time and never ask for it.
+using TimePoint = std::chrono::steady_clock::time_point;
+
 /// All timers and limits of the tunnels between gateways on one page. The defaults are what
 /// docs/wire-format-dtls.md and the manual promise; tests shorten them.
 struct Timing {

@@ -20,6 +20,7 @@
 namespace culvert::control {
 
 struct TunnelsSettings {
+    dataplane::FormatId format{};  ///< of the wire format `dtls`
     std::vector<std::string> tuns; ///< names of the [[tun]]s in order: row i is InstanceId{i}
     std::uint16_t handshake_threads = 1;
     HandshakeSettings handshakes;
@@ -60,12 +61,17 @@ class Tunnels {
     /// Says DISCONNECT; routes and sources are gone when it returns, the sessions shortly after.
     std::expected<void, std::string> remove_peer(std::string_view name);
 
+    /// Makes the peers those of a new configuration, and touches none that stays as it is. The error is one
+    /// sentence, and nothing has changed then.
+    std::expected<void, std::string> set_peers(const std::vector<PeerSection>& sections);
+
     /// Says DISCONNECT to all and calls `done` once that is on its way. Nothing is connected or accepted after it.
     void shut_down(std::function<void()> done);
 
     std::vector<PeerStatus> status() const; ///< in the order in which they were added
     std::optional<PeerStatus> status(std::string_view name) const;
-    HandshakeFigures handshakes() const; ///< of all handshake threads together
+    HandshakeFigures handshakes() const;  ///< of all handshake threads together
+    std::uint64_t frames_ignored() const; ///< control frames that were authentic and made no sense
 
     class Core;
 
