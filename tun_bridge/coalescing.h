@@ -69,6 +69,7 @@ class Coalescer {
     Sort classify_l4(const std::uint8_t* data, std::uint32_t bytes, Candidate& candidate) const noexcept;
     bool join(Group& group, Open& open, std::uint16_t index, const Candidate& candidate) noexcept;
     void open_group(std::uint16_t index, Sort sort, const Candidate& candidate) noexcept;
+    void prefetch(std::size_t index) const noexcept;
     void finish(Group& group, const Candidate& head) const noexcept;
     const std::uint8_t* data(std::uint16_t index) const noexcept {
         return rte_pktmbuf_mtod(burst_[index], const std::uint8_t*);
