@@ -82,7 +82,7 @@ void check_capabilities(const Patient& patient, Findings& findings) {
     for (const auto& need : needs_of(patient.configuration))
         if ((*effective >> need.capability & 1) == 0)
             findings.problem("capabilities", std::string(need.name) + " is missing, for " + need.why,
-                             "add it to AmbientCapabilities and CapabilityBoundingSet: systemctl edit culvert");
+                             "add it to CapabilityBoundingSet: systemctl edit culvert");
     if (findings.all().size() == before)
         findings.ok("capabilities",
                     patient.gateway ? "culvertd has those it needs" : "root has those that culvertd needs");

@@ -158,7 +158,7 @@ TEST_F(DoctorTest, ComparesTheDevicesAndTheWorkersNumaNodes) {
 TEST_F(DoctorTest, LooksAtCapabilities) {
     patient_.gateway = 42;
     has("/proc/42/status", "Name:\tculvertd\nCapEff:\t0000000000001000\n");
-    const std::string remedy = "add it to AmbientCapabilities and CapabilityBoundingSet: systemctl edit culvert";
+    const std::string remedy = "add it to CapabilityBoundingSet: systemctl edit culvert";
     EXPECT_THAT(found(check_capabilities),
                 ElementsAre(problem("capabilities",
                                     "CAP_NET_RAW is missing, for ports that are shared with the kernel", remedy),
