@@ -2,6 +2,7 @@
 
 #include "dataplane/waker.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <rte_mbuf.h>
@@ -38,11 +39,17 @@ class PacketRing {
                                       static_cast<unsigned>(packets.size()), nullptr);
     }
 
-    bool empty() const noexcept { return rte_ring_empty(ring_) != 0; }
-    std::uint32_t count() const noexcept { return rte_ring_count(ring_); }
-    std::uint32_t room() const noexcept { return rte_ring_free_count(ring_); }
+    /// Any thread; from outside the two ends it is a snapshot.
+    std::uint32_t count() const noexcept { return (tail(ring_->prod) - tail(ring_->cons)) & ring_->mask; }
+    bool empty() const noexcept { return count() == 0; }
+    std::uint32_t room() const noexcept { return ring_->capacity - std::min(count(), ring_->capacity); }
 
   private:
+    /// rte_ring_count() reads these without atomics, which other threads' writes make a data race.
+    static std::uint32_t tail(const rte_ring_headtail& end) noexcept {
+        return __atomic_load_n(&end.tail, __ATOMIC_ACQUIRE);
+    }
+
     rte_ring* ring_;
     Waker* consumer_;
 };

@@ -170,57 +170,68 @@ std::optional<std::uint32_t> PrefixTable::find(const Prefix& prefix) const {
     return at == trie.prefixes.end() ? std::nullopt : std::optional(at->second);
 }
 
-const PrefixTable::Entry& PrefixTable::entry(std::uint32_t child, std::uint8_t slot) const noexcept {
-    return nodes_->entries(child & ~child_bit)[slot];
-}
+namespace {
+
+/// The entry that a byte of the address leads to, below an entry that is a child.
+struct Below {
+    const PrefixNodes::Entry* nodes;
+    const PrefixNodes::Entry& operator()(std::uint32_t child, std::uint32_t byte) const {
+        return nodes[(child & ~child_bit) * PrefixNodes::entries_per_node + (byte & 0xff)];
+    }
+};
+
+} // namespace
 
 std::uint32_t PrefixTable::lookup_v4(std::uint32_t address) const noexcept {
+    const Below below{nodes_->entries(0)};
     std::uint32_t found = v4_.root[address >> 16].load(std::memory_order_acquire);
     for (unsigned shift = 8; is_child(found); shift -= 8)
-        found = entry(found, static_cast<std::uint8_t>(address >> shift)).load(std::memory_order_acquire);
+        found = below(found, address >> shift).load(std::memory_order_acquire);
     return found;
 }
 
 std::uint32_t PrefixTable::lookup_v6(const std::uint8_t* address) const noexcept {
+    const Below below{nodes_->entries(0)};
     std::uint32_t found = v6_.root[address[0] << 8 | address[1]].load(std::memory_order_acquire);
     for (std::size_t byte = 2; is_child(found); ++byte)
-        found = entry(found, address[byte]).load(std::memory_order_acquire);
+        found = below(found, address[byte]).load(std::memory_order_acquire);
     return found;
 }
 
-// The bursts: each pass loads what the pass before has prefetched, and `values` holds the numbers of the nodes
-// reached.
+// The bursts: each pass loads what the pass before has prefetched; `values` holds the nodes reached meanwhile.
 
 void PrefixTable::lookup_v4(std::span<const std::uint32_t> addresses,
                             std::span<std::uint32_t> values) const noexcept {
+    const Below below{nodes_->entries(0)};
     for (const std::uint32_t address : addresses)
         __builtin_prefetch(&v4_.root[address >> 16]);
     for (std::size_t i = 0; i < addresses.size(); ++i) {
         values[i] = v4_.root[addresses[i] >> 16].load(std::memory_order_acquire);
         if (is_child(values[i]))
-            __builtin_prefetch(&entry(values[i], static_cast<std::uint8_t>(addresses[i] >> 8)));
+            __builtin_prefetch(&below(values[i], addresses[i] >> 8));
     }
     for (std::size_t i = 0; i < addresses.size(); ++i) {
         if (!is_child(values[i]))
             continue;
-        values[i] = entry(values[i], static_cast<std::uint8_t>(addresses[i] >> 8)).load(std::memory_order_acquire);
+        values[i] = below(values[i], addresses[i] >> 8).load(std::memory_order_acquire);
         if (is_child(values[i]))
-            __builtin_prefetch(&entry(values[i], static_cast<std::uint8_t>(addresses[i])));
+            __builtin_prefetch(&below(values[i], addresses[i]));
     }
     for (std::size_t i = 0; i < addresses.size(); ++i)
         if (is_child(values[i]))
-            values[i] = entry(values[i], static_cast<std::uint8_t>(addresses[i])).load(std::memory_order_acquire);
+            values[i] = below(values[i], addresses[i]).load(std::memory_order_acquire);
 }
 
 void PrefixTable::lookup_v6(std::span<const std::uint8_t* const> addresses,
                             std::span<std::uint32_t> values) const noexcept {
+    const Below below{nodes_->entries(0)};
     for (const std::uint8_t* address : addresses)
         __builtin_prefetch(&v6_.root[address[0] << 8 | address[1]]);
     bool deeper = false;
     for (std::size_t i = 0; i < addresses.size(); ++i) {
         values[i] = v6_.root[addresses[i][0] << 8 | addresses[i][1]].load(std::memory_order_acquire);
         if (is_child(values[i])) {
-            __builtin_prefetch(&entry(values[i], addresses[i][2]));
+            __builtin_prefetch(&below(values[i], addresses[i][2]));
             deeper = true;
         }
     }
@@ -229,9 +240,9 @@ void PrefixTable::lookup_v6(std::span<const std::uint8_t* const> addresses,
         for (std::size_t i = 0; i < addresses.size(); ++i) {
             if (!is_child(values[i]))
                 continue;
-            values[i] = entry(values[i], addresses[i][byte]).load(std::memory_order_acquire);
+            values[i] = below(values[i], addresses[i][byte]).load(std::memory_order_acquire);
             if (is_child(values[i])) {
-                __builtin_prefetch(&entry(values[i], addresses[i][byte + 1]));
+                __builtin_prefetch(&below(values[i], addresses[i][byte + 1]));
                 deeper = true;
             }
         }

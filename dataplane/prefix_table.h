@@ -78,7 +78,6 @@ class PrefixTable {
     Row row_of(std::uint32_t node) const noexcept;
     Way walk(Trie& trie, const Key& key, bool grow) noexcept;
     void fill(Row row, std::size_t first, std::size_t count, std::uint8_t owner, Match match) noexcept;
-    const Entry& entry(std::uint32_t child, std::uint8_t slot) const noexcept;
 
     Defer defer_;
     std::shared_ptr<PrefixNodes> nodes_; ///< shared with deferred functions

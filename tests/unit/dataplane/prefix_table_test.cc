@@ -1,11 +1,11 @@
 #include "dataplane/prefix_table.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <gtest/gtest.h>
 #include <map>
 #include <random>
-#include <rte_malloc.h>
 #include <rte_rcu_qsbr.h>
 #include <thread>
 #include <vector>
@@ -201,7 +201,7 @@ void run_against_model(bool v4, std::uint64_t seed) {
             EXPECT_EQ(table.remove(chosen), model.prefixes.erase(chosen) == 1) << chosen.text();
         }
         ASSERT_EQ(table.size(), model.prefixes.size());
-        if (step % 4 != 0)
+        if (step % 8 != 0)
             continue;
         ASSERT_NO_FATAL_FAILURE(expect_agreement(table, model, world)) << "step " << step << " seed " << seed;
     }
@@ -214,12 +214,12 @@ void run_against_model(bool v4, std::uint64_t seed) {
 }
 
 TEST(PrefixTable, AgreesWithALinearScanIpv4) {
-    for (std::uint64_t seed = 1; seed <= 15; ++seed)
+    for (std::uint64_t seed = 1; seed <= 5; ++seed)
         ASSERT_NO_FATAL_FAILURE(run_against_model(true, seed));
 }
 
 TEST(PrefixTable, AgreesWithALinearScanIpv6) {
-    for (std::uint64_t seed = 1; seed <= 15; ++seed)
+    for (std::uint64_t seed = 1; seed <= 5; ++seed)
         ASSERT_NO_FATAL_FAILURE(run_against_model(false, seed));
 }
 
@@ -274,35 +274,34 @@ TEST(PrefixTable, AReaderNeverSeesAStablePrefixGo) {
     PrefixTable table([&](std::function<void()> free) { waiting.push_back(std::move(free)); });
     table.insert(prefix("10.9.0.0/17"), 42);
     table.insert(prefix("2001:db8::/33"), 43);
-    const std::uint32_t four = 0x0a090203; // 10.9.2.3
+    // Long bursts, so that there is time for nodes to go and come again between one pass and the next.
+    const std::vector<std::uint32_t> fours(256, 0x0a090203); // 10.9.2.3
     const IpAddress six = *IpAddress::parse("2001:db8::7f01:8001");
+    const std::vector<const std::uint8_t*> sixes(256, six.bytes.data());
 
     std::atomic<bool> done{false};
     std::atomic<std::uint64_t> rounds{0};
     std::jthread reader([&] {
+        std::vector<std::uint32_t> values(256);
+        const auto all = [&](std::uint32_t value) { return std::ranges::count(values, value) == 256; };
         while (!done.load()) {
-            const std::uint32_t fours[2]{four, 0x0a097fff};
-            const std::uint8_t* sixes[2]{six.bytes.data(), six.bytes.data()};
-            std::uint32_t values[2];
             table.lookup_v4(fours, values);
-            if (values[0] != 42 || values[1] != 42)
-                ADD_FAILURE() << values[0] << " " << values[1];
+            EXPECT_TRUE(all(42));
             table.lookup_v6(sixes, values);
-            if (values[0] != 43 || values[1] != 43 || table.lookup_v6(six.bytes.data()) != 43)
-                ADD_FAILURE() << values[0] << " " << values[1];
+            EXPECT_TRUE(all(43));
             rcu.quiescent();
             rounds.fetch_add(1, std::memory_order_relaxed);
         }
         rcu.leave();
     });
     // Shorter ones that cover the stable addresses, and longer ones all around them.
-    std::vector<Prefix> churn{
-        prefix("0.0.0.0/0"),     prefix("10.0.0.0/8"),        prefix("10.9.0.0/16"),
-        prefix("10.9.2.2/32"),   prefix("10.9.2.4/30"),       prefix("10.9.3.0/24"),
-        prefix("10.9.127.0/25"), prefix("2001:db8::/32"),     prefix("2001:db8::7f01:8000/128"),
-        prefix("::/0"),          prefix("2001:db8::8000/113")};
+    std::vector<Prefix> churn;
+    for (const char* text : {"8.0.0.0/5", "10.0.0.0/8", "10.9.0.0/16", "10.9.2.2/32", "10.9.2.4/30", "10.9.3.0/24",
+                             "10.200.1.1/32", "10.9.127.0/25", "2001:d00::/24", "2001:db8::/32",
+                             "2001:db8::7f01:8000/128", "2001:db8::8000/113", "fd00::1/128"})
+        churn.push_back(prefix(text));
     std::mt19937 random(7);
-    for (int step = 0; step < 4000 || rounds.load() < 1000; ++step) {
+    for (int step = 0; step < 3000 || rounds.load() < 20000; ++step) {
         const Prefix& chosen = churn[random() % churn.size()];
         if (table.find(chosen))
             table.remove(chosen);
@@ -317,7 +316,7 @@ TEST(PrefixTable, AReaderNeverSeesAStablePrefixGo) {
     }
     done = true;
     reader.join();
-    EXPECT_EQ(table.lookup_v4(four), 42U);
+    EXPECT_EQ(table.lookup_v4(fours[0]), 42U);
 }
 
 } // namespace
