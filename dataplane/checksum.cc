@@ -13,9 +13,21 @@ OnesSum ones_sum(const void* data, std::size_t length) noexcept {
         low += word & 0xffffffff;
         high += word >> 32;
     }
-    std::uint64_t tail = 0;
-    std::memcpy(&tail, at, length);
-    return OnesSum(low).plus(OnesSum(high)).plus(OnesSum(tail));
+    if ((length & 4) != 0) {
+        std::uint32_t word;
+        std::memcpy(&word, at, sizeof word);
+        low += word;
+        at += 4;
+    }
+    if ((length & 2) != 0) {
+        std::uint16_t word;
+        std::memcpy(&word, at, sizeof word);
+        low += word;
+        at += 2;
+    }
+    if ((length & 1) != 0)
+        low += *at;
+    return OnesSum(low).plus(OnesSum(high));
 }
 
 } // namespace culvert::dataplane

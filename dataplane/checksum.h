@@ -69,6 +69,8 @@ inline be16 ipv4_header_checksum(const Ipv4Header& header) noexcept {
 
 /// Whether the header's checksum is right. header_bytes() must be there.
 inline bool ipv4_checksum_ok(const Ipv4Header& header) noexcept {
+    if (header.header_bytes() == sizeof header) [[likely]]
+        return ipv4_header_sum(header).plus(header.checksum).verifies();
     return ones_sum(&header, header.header_bytes()).verifies();
 }
 
