@@ -131,6 +131,7 @@ void Bridge::Thread::wait_for_events() noexcept {
 std::vector<BridgeLink> bridge_links(std::span<const std::unique_ptr<TunDevice>> devices,
                                      std::span<const std::unique_ptr<dataplane::BridgeQueue>> queues) {
     std::vector<BridgeLink> links;
+    links.reserve(queues.size());
     for (const auto& queue : queues) {
         const TunDevice& device = *devices[raw(queue->instance)];
         links.push_back({device.queue_fd(queue->queue), device.offloads(), queue.get()});
@@ -160,6 +161,7 @@ Bridge::start(const BridgeSettings& settings, std::span<const BridgeLink> links,
 
 std::vector<QueueFigures> Bridge::figures() const {
     std::vector<QueueFigures> all;
+    all.reserve(links_);
     for (std::size_t i = 0; i < links_; ++i)
         all.push_back(threads_[i % threads_.size()]->queue(i / threads_.size()).figures());
     return all;

@@ -145,8 +145,10 @@ Coalescer::Sort Coalescer::classify_l4(const std::uint8_t* at, std::uint32_t byt
     return Sort::joinable;
 }
 
-/// Appends packet `index` to the group if it continues it.
-bool Coalescer::join(Group& group, Open& open, std::uint16_t index, const Candidate& candidate) noexcept {
+/// Whether packet `index` is what a sender would have cut next from the group's data. Its checksum is not looked
+/// at.
+bool Coalescer::continues(const Group& group, const Open& open, std::uint16_t index,
+                          const Candidate& candidate) const noexcept {
     const Candidate& head = open.head;
     const std::uint8_t *first = data(group.first), *packet = data(index);
     if (open.closed || candidate.header_bytes != head.header_bytes || candidate.version != head.version ||
@@ -160,20 +162,23 @@ bool Coalescer::join(Group& group, Open& open, std::uint16_t index, const Candid
     } else if (!same_ipv6(first, packet)) {
         return false;
     }
-    if (head.protocol == ip_protocol::tcp) {
-        if (reinterpret_cast<const TcpHeader*>(packet + head.l4)->sequence != open.next_sequence ||
-            !same_tcp(first + head.l4, packet + head.l4, std::size_t{head.header_bytes} - head.l4))
-            return false;
-    } else if (load32(first + head.l4) != load32(packet + head.l4) || group.packets == max_datagrams) {
-        return false;
-    }
-    if (!open.head_verified && !(open.head_verified = verified(first, head.version, head.protocol, head.l4,
-                                                               std::uint32_t{head.header_bytes} + head.payload)))
-        return false;
-    if (!verified(packet, head.version, head.protocol, head.l4,
-                  std::uint32_t{head.header_bytes} + candidate.payload))
-        return false;
+    if (head.protocol == ip_protocol::udp)
+        return load32(first + head.l4) == load32(packet + head.l4) && group.packets < max_datagrams;
+    return reinterpret_cast<const TcpHeader*>(packet + head.l4)->sequence == open.next_sequence &&
+           same_tcp(first + head.l4, packet + head.l4, std::size_t{head.header_bytes} - head.l4);
+}
 
+/// Appends packet `index` to the group if it continues it and both have right checksums.
+bool Coalescer::join(Group& group, Open& open, std::uint16_t index, const Candidate& candidate) noexcept {
+    const Candidate& head = open.head;
+    if (!continues(group, open, index, candidate))
+        return false;
+    if (!open.head_verified)
+        open.head_verified = verified(data(group.first), head.version, head.protocol, head.l4,
+                                      std::uint32_t{head.header_bytes} + head.payload);
+    if (!open.head_verified || !verified(data(index), head.version, head.protocol, head.l4,
+                                         std::uint32_t{head.header_bytes} + candidate.payload))
+        return false;
     next_[group.last] = index;
     group.last = index;
     ++group.packets;
@@ -222,11 +227,12 @@ void Coalescer::prefetch(std::size_t index) const noexcept {
         rte_prefetch0(at + i);
 }
 
-std::span<const Coalescer::Group> Coalescer::coalesce(std::span<rte_mbuf* const> burst) noexcept {
+std::span<Coalescer::Group> Coalescer::coalesce(std::span<rte_mbuf* const> burst) noexcept {
     burst_ = burst.first(std::min(burst.size(), max_burst));
     groups_used_ = 0;
     ++generation_;
-    for (std::uint16_t i = 0; i < burst_.size(); ++i) {
+    const auto count = static_cast<std::uint16_t>(burst_.size());
+    for (std::uint16_t i = 0; i < count; ++i) {
         prefetch(i);
         Candidate candidate;
         const Sort sort = classify(*burst_[i], candidate);
@@ -278,8 +284,8 @@ void Coalescer::finish(Group& group, const Candidate& head) const noexcept {
     };
 }
 
-std::span<const iovec> Coalescer::vectors(const Group& group) noexcept {
-    vectors_[0] = {const_cast<VirtioNetHeader*>(&group.header), sizeof group.header};
+std::span<const iovec> Coalescer::vectors(Group& group) noexcept {
+    vectors_[0] = {&group.header, sizeof group.header};
     vectors_[1] = {rte_pktmbuf_mtod(burst_[group.first], void*), burst_[group.first]->data_len};
     std::size_t used = 2;
     for (std::uint16_t index = group.first; index != group.last;) {

@@ -34,10 +34,10 @@ class Coalescer {
 
     /// Groups up to max_burst packets of one segment each, and rewrites the headers of each group's first packet.
     /// They stay the caller's. The result is valid until the next call; its order keeps that of each flow.
-    std::span<const Group> coalesce(std::span<rte_mbuf* const> burst) noexcept;
+    std::span<Group> coalesce(std::span<rte_mbuf* const> burst) noexcept;
 
     /// What to write for a group: the virtio-net header, the first packet, the payloads of the others.
-    std::span<const iovec> vectors(const Group& group) noexcept;
+    std::span<const iovec> vectors(Group& group) noexcept;
 
   private:
     /// A packet as far as joining is concerned.
@@ -67,6 +67,8 @@ class Coalescer {
 
     Sort classify(const rte_mbuf& packet, Candidate& candidate) const noexcept;
     Sort classify_l4(const std::uint8_t* data, std::uint32_t bytes, Candidate& candidate) const noexcept;
+    bool continues(const Group& group, const Open& open, std::uint16_t index,
+                   const Candidate& candidate) const noexcept;
     bool join(Group& group, Open& open, std::uint16_t index, const Candidate& candidate) noexcept;
     void open_group(std::uint16_t index, Sort sort, const Candidate& candidate) noexcept;
     void prefetch(std::size_t index) const noexcept;

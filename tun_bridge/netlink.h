@@ -83,7 +83,7 @@ class Netlink {
     struct Close {
         void operator()(mnl_socket* socket) const { mnl_socket_close(socket); }
     };
-    explicit Netlink(mnl_socket* socket) : socket_(socket), buffer_(64 * 1024) {}
+    explicit Netlink(mnl_socket* socket) : socket_(socket), buffer_(std::size_t{64} * 1024) {}
     std::expected<void, NetlinkError> send(NetlinkMessage& message, std::uint16_t more_flags);
     /// Reads one datagram of answers into `buffer_`.
     std::expected<std::span<const std::uint8_t>, NetlinkError> receive();

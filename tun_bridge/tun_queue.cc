@@ -167,13 +167,13 @@ bool TunQueue::workers_to_tun() noexcept {
     if (count == 0)
         return false;
     from_workers_.add(count);
-    for (const Coalescer::Group& group : coalescer_.coalesce({packets.data(), count}))
+    for (Coalescer::Group& group : coalescer_.coalesce({packets.data(), count}))
         write_group(group);
     rte_pktmbuf_free_bulk(packets.data(), count);
     return true;
 }
 
-void TunQueue::write_group(const Coalescer::Group& group) noexcept {
+void TunQueue::write_group(Coalescer::Group& group) noexcept {
     const auto vectors = coalescer_.vectors(group);
     if (::writev(tun_, vectors.data(), static_cast<int>(vectors.size())) < 0) [[unlikely]] {
         drop(write_failure(errno), group.packets);

@@ -51,7 +51,7 @@ class TunQueue {
     bool flush(std::size_t worker) noexcept;
     bool flush_all() noexcept;
     bool workers_to_tun() noexcept;
-    void write_group(const Coalescer::Group& group) noexcept;
+    void write_group(Coalescer::Group& group) noexcept;
     void drop(BridgeDrop reason, std::uint64_t packets) noexcept {
         drops_[static_cast<std::size_t>(reason)].add(packets);
     }

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <thread>
@@ -54,6 +55,30 @@ class TestWorker {
     Handle handle_;
     std::atomic<bool> stop_{false};
     std::thread thread_;
+};
+
+/// Keeps what comes out of the bridge; a TestWorker's Handle.
+class Collector {
+  public:
+    void operator()(dataplane::BridgeQueue&, std::span<rte_mbuf*> packets) {
+        const std::lock_guard lock(mutex_);
+        for (rte_mbuf* packet : packets) {
+            packets_.push_back(bytes_of(packet));
+            rte_pktmbuf_free(packet);
+        }
+    }
+    std::size_t count() {
+        const std::lock_guard lock(mutex_);
+        return packets_.size();
+    }
+    std::vector<Bytes> packets() {
+        const std::lock_guard lock(mutex_);
+        return packets_;
+    }
+
+  private:
+    std::mutex mutex_;
+    std::vector<Bytes> packets_;
 };
 
 /// The dataplane's ends of one queue, towards these workers.

@@ -38,7 +38,7 @@ std::vector<SuperPacket> coalesce(Coalescer& coalescer, const std::vector<Bytes>
         burst.push_back(owned.emplace_back(mbuf_of(packet)).get());
     std::vector<SuperPacket> writes;
     std::size_t seen = 0;
-    for (const Coalescer::Group& group : coalescer.coalesce(burst)) {
+    for (Coalescer::Group& group : coalescer.coalesce(burst)) {
         SuperPacket& write = writes.emplace_back();
         const auto vectors = coalescer.vectors(group);
         EXPECT_EQ(vectors.size(), group.packets + 1U);

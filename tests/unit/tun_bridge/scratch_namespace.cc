@@ -19,6 +19,8 @@ std::optional<std::string> kernel_refusal() {
     if (fd < 0)
         return std::string("/dev/net/tun can't be opened: ") + std::strerror(errno);
     ::close(fd);
+    if (std::system("command -v ip >/dev/null") != 0)
+        return "iproute2 is not installed";
     return std::nullopt;
 }
 
