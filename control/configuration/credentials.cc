@@ -110,10 +110,9 @@ std::expected<Pin, Complaint> parse_pin(std::string_view text) {
     Pin pin{};
     if (text.starts_with(pin_scheme) && decode_32(text.substr(pin_scheme.size()), pin))
         return pin;
-    return wrong(
-        in_quotes(text) + " is not a pin",
-        "write \"pin-sha256:\" and 44 characters of base64; \"culvertctl keygen pin FILE.crt\" on the other "
-        "gateway prints it");
+    return wrong(in_quotes(text) + " is not a pin",
+                 "write \"pin-sha256:\" and 44 characters of base64; \"culvertctl pin FILE.crt\" on the other "
+                 "gateway prints it");
 }
 
 std::string pin_text(const Pin& pin) {

@@ -67,6 +67,8 @@ std::unique_ptr<Paths::Watch> NextHops::watch(const IpAddress& remote, Changed c
 }
 
 void NextHops::set_ports(std::vector<PortInterface> ports) {
+    if (ports == ports_)
+        return;
     ports_ = std::move(ports);
     look_again_at_all();
 }

@@ -25,6 +25,7 @@ struct PortInterface {
     dataplane::PortId port{};
     std::uint32_t interface = 0;                 ///< ifindex
     std::vector<dataplane::IpAddress> addresses; ///< that the port receives on; empty: all of the interface
+    bool operator==(const PortInterface&) const = default;
 };
 
 /// Paths to remotes from the kernel's routing and neighbour tables. The kernel is asked for a link address that it

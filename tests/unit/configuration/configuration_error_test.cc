@@ -345,7 +345,7 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"Pin",
               with(peer("tokyo", "pin-sha256:abc", "10.9.0.0/16")),
               {"culvert.toml:14: peer.tokyo.pin: \"pin-sha256:abc\" is not a pin; write \"pin-sha256:\" and 44 "
-               "characters of base64; \"culvertctl keygen pin FILE.crt\" on the other gateway prints it"}},
+               "characters of base64; \"culvertctl pin FILE.crt\" on the other gateway prints it"}},
         Fault{"SamePin",
               with(peer("osaka", pin, "10.9.0.0/16") + peer("tokyo", pin, "10.10.0.0/16")),
               {"culvert.toml:20: peer.tokyo.pin: is already the pin of peer \"osaka\" (line 12); give each peer a "
