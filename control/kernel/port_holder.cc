@@ -70,6 +70,25 @@ std::string in_words(int error, std::uint16_t port, const std::optional<IpAddres
     return what + where + " can't be held: " + std::strerror(error);
 }
 
+/// A held port that the filter knows.
+class FilteredPort final : public HeldPort {
+  public:
+    FilteredPort(PortHolder holder, SharedPortFilter& filter) : holder_(std::move(holder)), filter_(filter) {
+        filter_.add(number());
+    }
+    ~FilteredPort() override {
+        filter_.remove(number()); // first: once it is let go, the port may become somebody else's
+    }
+    FilteredPort(const FilteredPort&) = delete;
+    FilteredPort& operator=(const FilteredPort&) = delete;
+
+    std::uint16_t number() const override { return holder_.number(); }
+
+  private:
+    PortHolder holder_;
+    SharedPortFilter& filter_;
+};
+
 } // namespace
 
 std::expected<PortHolder, std::string> PortHolder::hold(std::uint16_t port, std::optional<IpAddress> address) {
@@ -90,6 +109,8 @@ std::expected<std::unique_ptr<HeldPort>, std::string> LocalPortHolders::hold_any
     auto held = PortHolder::hold(0);
     if (!held)
         return std::unexpected(held.error());
+    if (filter_ != nullptr)
+        return std::make_unique<FilteredPort>(std::move(*held), *filter_);
     return std::make_unique<PortHolder>(std::move(*held));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "control/kernel/shared_port_filter.h"
 #include "control/tunnels/surroundings.h"
 #include "dataplane/address.h"
 #include "tun_bridge/file_descriptor.h"
@@ -31,10 +32,14 @@ class PortHolder final : public HeldPort {
     std::uint16_t number_;
 };
 
-/// Ports to initiate from, for the tunnels.
+/// Ports to initiate from, for the tunnels. `filter`, where there is one, learns of them, and outlives them.
 class LocalPortHolders final : public LocalPorts {
   public:
+    explicit LocalPortHolders(SharedPortFilter* filter = nullptr) : filter_(filter) {}
     std::expected<std::unique_ptr<HeldPort>, std::string> hold_any() override;
+
+  private:
+    SharedPortFilter* filter_;
 };
 
 } // namespace culvert::control
