@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <rte_mbuf.h>
 
 namespace culvert::dataplane {
 namespace {

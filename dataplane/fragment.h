@@ -1,10 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <rte_mbuf.h>
 #include <span>
-
-struct rte_mbuf;
-struct rte_mempool;
 
 namespace culvert::dataplane {
 

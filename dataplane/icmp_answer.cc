@@ -5,7 +5,6 @@
 #include "dataplane/inner_packet.h"
 
 #include <cstring>
-#include <rte_mbuf.h>
 
 namespace culvert::dataplane {
 namespace {

@@ -3,9 +3,7 @@
 #include "dataplane/address.h"
 
 #include <cstdint>
-
-struct rte_mbuf;
-struct rte_mempool;
+#include <rte_mbuf.h>
 
 namespace culvert::dataplane {
 

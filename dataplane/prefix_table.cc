@@ -180,6 +180,10 @@ struct Below {
     }
 };
 
+std::size_t root_slot(const std::uint8_t* v6_address) {
+    return std::size_t{v6_address[0]} << 8 | v6_address[1];
+}
+
 } // namespace
 
 std::uint32_t PrefixTable::lookup_v4(std::uint32_t address) const noexcept {
@@ -192,7 +196,7 @@ std::uint32_t PrefixTable::lookup_v4(std::uint32_t address) const noexcept {
 
 std::uint32_t PrefixTable::lookup_v6(const std::uint8_t* address) const noexcept {
     const Below below{nodes_->entries(0)};
-    std::uint32_t found = v6_.root[address[0] << 8 | address[1]].load(std::memory_order_acquire);
+    std::uint32_t found = v6_.root[root_slot(address)].load(std::memory_order_acquire);
     for (std::size_t byte = 2; is_child(found); ++byte)
         found = below(found, address[byte]).load(std::memory_order_acquire);
     return found;
@@ -226,10 +230,10 @@ void PrefixTable::lookup_v6(std::span<const std::uint8_t* const> addresses,
                             std::span<std::uint32_t> values) const noexcept {
     const Below below{nodes_->entries(0)};
     for (const std::uint8_t* address : addresses)
-        __builtin_prefetch(&v6_.root[address[0] << 8 | address[1]]);
+        __builtin_prefetch(&v6_.root[root_slot(address)]);
     bool deeper = false;
     for (std::size_t i = 0; i < addresses.size(); ++i) {
-        values[i] = v6_.root[addresses[i][0] << 8 | addresses[i][1]].load(std::memory_order_acquire);
+        values[i] = v6_.root[root_slot(addresses[i])].load(std::memory_order_acquire);
         if (is_child(values[i])) {
             __builtin_prefetch(&below(values[i], addresses[i][2]));
             deeper = true;
