@@ -21,6 +21,7 @@ struct FreeKdf {
 
 /// OpenSSL's parameters aren't const, though it only reads these.
 OSSL_PARAM octets(const char* key, std::span<const std::uint8_t> bytes) {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast)
     return OSSL_PARAM_construct_octet_string(key, const_cast<std::uint8_t*>(bytes.data()), bytes.size());
 }
 

@@ -13,6 +13,8 @@ constexpr std::uint16_t ring_descriptors = 1024;
 
 rte_eth_conf configuration(const rte_eth_dev_info& info, const EthdevStart& start) {
     rte_eth_conf conf{};
+    if (start.mtu != RTE_ETHER_MTU) // drivers that size their rings by it want it now
+        conf.rxmode.mtu = std::clamp<std::uint32_t>(start.mtu, info.min_mtu, info.max_mtu);
     conf.rxmode.offloads = info.rx_offload_capa & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM);
     conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
     if (start.queues > 1) {

@@ -42,7 +42,7 @@ std::expected<std::unique_ptr<Port>, std::string> Port::open(const PortSettings&
 std::expected<void, std::string> Port::attach(rte_mempool* packets) {
     const std::vector<int> before = pmd_descriptors();
     std::string device = settings_.device;
-    if (settings_.shared_with_kernel()) {
+    if (settings_.is_kernel_interface()) {
         const std::string interface = device.substr(7);
         if (if_nametoindex(interface.c_str()) == 0)
             return std::unexpected(fmt::format("there is no interface {}; see `ip link`", interface));

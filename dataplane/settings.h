@@ -19,9 +19,13 @@ struct PortSettings {
     std::string driver = "af_packet"; ///< for kernel:IF: af_packet or af_xdp
     std::uint16_t mtu = 1500;         ///< largest outer IP packet
     std::uint16_t vlan = 0;           ///< 802.1Q tag of all tunnel traffic; 0: none
-    /// Name of the kernel interface that stands for a port which DPDK owns; empty: none. Not for kernel:IF.
+    /// Name of the kernel interface that stands for a port which DPDK owns; empty: none. Not for a shared one.
     std::string kernel_port;
-    bool shared_with_kernel() const { return device.starts_with("kernel:"); }
+
+    bool is_kernel_interface() const { return device.starts_with("kernel:"); }
+    /// af_packet hands out copies, so the kernel keeps its own packets. af_xdp takes all of an interface's packets
+    /// away from it: such a port is DPDK's, and what isn't tunnel traffic reaches the kernel by its `kernel_port`.
+    bool shared_with_kernel() const { return is_kernel_interface() && driver != "af_xdp"; }
 };
 
 struct InstanceSettings {

@@ -38,9 +38,8 @@ Worker::Worker(WorkerId id, unsigned core, const WorkerSurroundings& surrounding
       idler_(std::move(idler)),
       handover_(ring_name("handover", id), handover_ring_size, PacketRing::Producers::many, &idler_->waker()),
       from_control_(ring_name("control", id), control_ring_size, PacketRing::Producers::many, &idler_->waker()),
-      answers_(limit(answers)), strangers_(limit(strangers)),
-      live_handshakes_(limit(live_handshakes)), hints_(limit(hints)),
-      bridge_tx_(surroundings.bridge_queues.size()) {}
+      answers_(limit(answers)), strangers_(limit(strangers)), live_handshakes_(limit(live_handshakes)),
+      hints_(limit(hints)), bridge_tx_(surroundings.bridge_queues.size()) {}
 
 void Worker::run(const std::atomic<bool>& stop) noexcept {
     const unsigned reader = raw(id_);

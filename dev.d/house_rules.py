@@ -1,4 +1,5 @@
-"""Rules of the house that no other tool checks: which way includes point, how long a file may be, what it is called."""
+"""Rules of the house that no other tool checks: which way includes point, how long a file may be, what it is called,
+and whether documents name functions that exist."""
 
 import pathlib
 import re
@@ -11,6 +12,8 @@ MAX_LINES = 400
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "misc"}
 CODE = {".cc", ".h", ".py", ".sh"}
 
+# `Worker::route` (`dataplane/routing.cc`), or a file alone
+PLACE = re.compile(r"(?:`([A-Za-z_:]+)` \()?`([a-z_]+/[a-z_/0-9]+\.(?:cc|h))`")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
 
@@ -33,12 +36,24 @@ def include_problems(path, lines):
 def problems(path):
     if FORBIDDEN_NAMES & {path.stem, *path.parent.parts}:
         yield f"{path}: say what it is about; not utils, common or helpers"
+    if path.suffix == ".md":
+        yield from document_problems(path)
     if path.suffix not in CODE:
         return
     lines = path.read_text(encoding="utf-8").splitlines()
     if len(lines) > MAX_LINES:
         yield f"{path}: {len(lines)} lines, more than {MAX_LINES}: which noun could have a file of its own?"
     yield from include_problems(path, lines)
+
+
+def document_problems(path):
+    """A document that says where something is done has to be right about it."""
+    for name, file in PLACE.findall(path.read_text(encoding="utf-8")):
+        target = pathlib.Path(file)
+        if not target.is_file():
+            yield f"{path}: there is no {file}"
+        elif name and not re.search(rf"\b{name.split('::')[-1]}\b", target.read_text(encoding="utf-8")):
+            yield f"{path}: {file} has no {name}"
 
 
 def files_of_the_tree():

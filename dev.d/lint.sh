@@ -21,6 +21,7 @@ run_lint() { # [fix]
     find . -name '*.py' -not -path './build*' -print0 | xargs -0 "$python" -m pyflakes || failed=1
     echo "== clang-tidy"
     configure build
+    ninja -C build build.ninja > /dev/null # makes compile_commands.json follow the meson.build files
     "$python" dev.d/tidy.py build || failed=1
     [ "$failed" -eq 0 ] && echo "lint: nothing to complain of"
     return "$failed"

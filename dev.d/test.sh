@@ -30,7 +30,9 @@ run_tests() { # [SUITE|NAME…]
     if [ "${#system_names[@]}" -gt 0 ]; then
         suite_system -k "$(printf '%s\n' "${system_names[@]}" | paste -sd'|' | sed 's/|/ or /g')" || failed=1
     fi
-    "$python" dev.d/totals.py "$failed" "$reports"/*.xml
+    local results
+    mapfile -t results < <(find "$reports" -name '*.xml')
+    "$python" dev.d/totals.py "$failed" "${results[@]}"
 }
 
 suite_unit() { # [NAME…]
@@ -52,7 +54,8 @@ suite_sanitize() {
 # The tests in which control and workers run side by side, watched for data races.
 suite_tsan() {
     install_missing build unit tsan
-    build_tsan tests/unit/unit-dataplane && meson_tests build-tsan --no-rebuild unit-dataplane
+    build_tsan tests/unit/dataplane/unit-dataplane tests/unit/worker/unit-worker &&
+        meson_tests build-tsan --no-rebuild unit-dataplane unit-worker
 }
 
 meson_tests() { # BUILD-FOLDER MESON-ARGUMENT…

@@ -85,7 +85,7 @@ void print_json(const std::vector<Row>& rows, double hertz) {
 
 } // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     CLI::App app{"Cycles per packet of the AEAD engines alone"};
     Options options;
     declare(app, options);
@@ -93,4 +93,7 @@ int main(int argc, char** argv) {
     const auto rows = measure(options);
     (options.json ? print_json : print_table)(rows, perf::tsc_hertz());
     return rows.empty() ? 1 : 0;
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
 }

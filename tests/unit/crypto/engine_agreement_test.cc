@@ -56,15 +56,15 @@ class EnginesAgree : public testing::Test {
     std::vector<Operation> burst(std::vector<Packet>& packets, const std::vector<std::size_t>& drawn,
                                  std::unique_ptr<Key> SharedKey::* engine) const {
         std::vector<Operation> operations;
+        operations.reserve(packets.size());
         for (std::size_t i = 0; i < packets.size(); ++i)
             operations.push_back(packets[i].operation(*(keys_[drawn[i]].*engine)));
         return operations;
     }
 
     void seal_and_open_crosswise(const std::vector<Packet>& plain) {
-        std::vector<std::size_t> drawn;
-        for (std::size_t i = 0; i < plain.size(); ++i)
-            drawn.push_back(random_below(keys_.size()));
+        std::vector<std::size_t> drawn(plain.size());
+        std::ranges::generate(drawn, [this] { return random_below(keys_.size()); });
 
         auto sealed_by_one = plain;
         auto sealed_by_other = plain;

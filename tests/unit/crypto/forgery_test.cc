@@ -39,6 +39,7 @@ class Forgery : public EngineTest {
 
     std::vector<Operation> operations(std::vector<Packet>& packets) const {
         std::vector<Operation> burst;
+        burst.reserve(packets.size());
         for (Packet& packet : packets)
             burst.push_back(packet.operation(*key_));
         return burst;

@@ -28,6 +28,7 @@ Settings settings_of(const std::string& name, const RigOptions& options) {
     port.name = name;
     port.device = "ethdev:net_ring_" + name;
     port.mtu = options.mtu;
+    port.vlan = options.vlan;
     settings.ports.push_back(port);
     settings.instances.push_back({});
     return settings;

@@ -18,7 +18,7 @@ namespace culvert::testing {
 struct RigOptions {
     unsigned workers = 1;
     std::string engine = "libcrypto";
-    std::uint16_t mtu = 1500;
+    std::uint16_t mtu = 1500, vlan = 0;
     std::string address = "192.0.2.1"; ///< outer
 };
 

@@ -254,6 +254,24 @@ TEST_F(Inbound, RandomFramesAreAllCounted) {
     }
 }
 
+TEST(Vlan, TunnelTrafficIsTaggedBothWays) {
+    GatewayRig left("left", {.vlan = 7}), right("right", {.vlan = 7, .address = "192.0.2.2"});
+    Pair pair = introduce(left, right, "10.1.0.0/16", "10.2.0.0/16");
+    connect(pair);
+    const Bytes packet = ipv4("10.1.0.5", "10.2.0.7").udp(1, 2).payload(50);
+    left.from_kernel(packet);
+    const Bytes frame = left.to_wire(1).at(0);
+    EXPECT_EQ((Bytes{frame.begin() + 12, frame.begin() + 18}), (Bytes{0x81, 0, 0, 7, 0x08, 0}));
+    right.from_wire(frame);
+    EXPECT_EQ(right.to_kernel(1).at(0), packet);
+    Bytes untagged = frame, other = frame;
+    untagged.erase(untagged.begin() + 12, untagged.begin() + 16);
+    other[15] = 8;
+    right.from_wire(untagged);
+    right.from_wire(other);
+    EXPECT_TRUE(eventually([&] { return right.drops(DropReason::no_kernel_port) == 2; }));
+}
+
 TEST(Handover, PacketsReachTheirOwner) {
     GatewayRig left("left"), right("right", {.workers = 2, .address = "192.0.2.2"});
     Pair pair = introduce(left, right, "10.1.0.0/16", "10.2.0.0/16");
