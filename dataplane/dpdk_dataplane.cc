@@ -14,6 +14,11 @@ namespace {
 
 constexpr std::size_t notices_a_poll = 256;
 
+struct FreesPacket {
+    void operator()(rte_mbuf* packet) const { rte_pktmbuf_free(packet); }
+};
+using Packet = std::unique_ptr<rte_mbuf, FreesPacket>;
+
 std::chrono::nanoseconds since(std::uint64_t stamp, std::uint64_t now) {
     if (stamp == 0 || now <= stamp)
         return std::chrono::nanoseconds{0};
@@ -102,13 +107,15 @@ void DpdkDataplane::publish(NextHopId hop, const NextHop& value) {
 }
 
 NextHopId DpdkDataplane::add_next_hop(PortId port, std::optional<std::array<std::uint8_t, 6>> link_address) {
-    const NextHop hop = next_hop(port, link_address);
+    NextHop hop = next_hop(port, link_address);
     const std::lock_guard lock(hops_mutex_);
-    for (std::size_t i = 0; hop.known && i < hops_.size(); ++i)
-        if (hops_[i].known && hops_[i].port == hop.port && hops_[i].bytes == hop.bytes)
+    for (std::size_t i = 0; i < hops_.size(); ++i)
+        if (hops_[i].known == hop.known && hops_[i].port == hop.port && hops_[i].bytes == hop.bytes)
             return NextHopId{static_cast<std::uint16_t>(i)};
-    if (hops_.size() == max_next_hops) // beyond what any segment holds: the last one is shared
-        return NextHopId{static_cast<std::uint16_t>(max_next_hops - 1)};
+    if (hops_.size() == max_next_hops) // more neighbours than any segment holds: this one stays unknown
+        return NextHopId{max_next_hops - 1};
+    if (hops_.size() == max_next_hops - 1)
+        hop = next_hop(port, std::nullopt);
     hops_.push_back(hop);
     const NextHopId id{static_cast<std::uint16_t>(hops_.size() - 1)};
     publish(id, hop);
@@ -185,7 +192,15 @@ void DpdkDataplane::remove_source(const Prefix& prefix) {
 void DpdkDataplane::set_instance_address(InstanceId instance, const IpAddress& address) {
     auto& published = tables_->instance_addresses[raw(instance)];
     InstanceAddresses addresses = published.get() != nullptr ? *published.get() : InstanceAddresses{};
-    (address.is_v4() ? addresses.v4 : addresses.v6) = address;
+    IpAddress& own = address.is_v4() ? addresses.v4 : addresses.v6;
+    const auto host = [](const IpAddress& of) {
+        return Prefix{of, static_cast<std::uint8_t>(of.is_v4() ? 32 : 128)};
+    };
+    if (!own.is_unspecified())
+        tables_->sources.remove(host(own));
+    own = address;
+    // Nobody may send with our own address, whatever prefix it lies in.
+    tables_->sources.insert(host(own), Destination(instance).raw_value());
     published.replace(std::make_unique<const InstanceAddresses>(addresses), tables_->reclaimer);
 }
 
@@ -201,7 +216,7 @@ void DpdkDataplane::release_session(SessionIndex reserved) {
 void DpdkDataplane::install(SessionState state) {
     Peer* peer = tables_->peer(state.peer);
     if (peer == nullptr)
-        return;
+        return tables_->sessions.release(state.index);
     auto session = std::make_unique<Session>(state, peer, workers_[raw(state.owner)]->engine());
     session->path_mtu.store(ports_[raw(state.port)]->settings().mtu, std::memory_order_relaxed);
     tables_->sessions.insert(std::move(session), state.remote);
@@ -367,8 +382,8 @@ std::size_t DpdkDataplane::poll_strangers(const std::function<void(const Datagra
     NoticeRecord record{};
     std::size_t count = 0;
     for (; count < notices_a_poll && strangers_->dequeue(record); ++count) {
+        const Packet owned(record.packet);
         each(datagram(record));
-        rte_pktmbuf_free(record.packet);
     }
     return count;
 }
@@ -380,8 +395,8 @@ std::size_t DpdkDataplane::poll_notices(const std::function<void(const Notice&)>
     for (; count < notices_a_poll && notices_->dequeue(record); ++count) {
         if (record.kind == Notice::Kind::roamed)
             tables_->sessions.move(SessionIndex{record.session}, record.remote);
+        const Packet owned(record.packet);
         each(notice(record));
-        rte_pktmbuf_free(record.packet);
     }
     return count;
 }

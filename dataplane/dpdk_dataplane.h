@@ -69,6 +69,7 @@ class DpdkDataplane : public Dataplane {
 
   private:
     // dpdk_dataplane_start.cc
+    std::expected<void, std::string> check_counts() const;
     std::expected<void, std::string> make_memory();
     std::expected<void, std::string> open_ports();
     void make_bridge_queues();

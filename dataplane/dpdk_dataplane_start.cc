@@ -14,6 +14,12 @@ namespace {
 
 constexpr unsigned bridge_ring_size = 1024, notice_ring_size = 4096, strangers_ring_size = 1024;
 constexpr unsigned mempool_cache = 256;
+constexpr std::uint32_t smallest_table = 64; ///< rte_hash takes no fewer than 8 entries
+/// Link header and what af_xdp's kernel side keeps of each buffer (XDP_PACKET_HEADROOM).
+constexpr std::uint16_t link_overhead = 64 + 256;
+/// Threads may share cores, and one that is preempted in the middle of a ring operation must not hold up the
+/// others: relaxed tail synchronisation (DPDK's programmer's guide, "Ring library").
+constexpr const char* pool_driver = "ring_mt_rts";
 
 std::string unique(const char* purpose) {
     static std::atomic<unsigned> serial{0};
@@ -42,7 +48,24 @@ std::expected<std::unique_ptr<Dataplane>, std::string> Dataplane::start(const Se
     return dataplane;
 }
 
+/// What the tables have room for.
+std::expected<void, std::string> DpdkDataplane::check_counts() const {
+    constexpr std::size_t most_workers = 255;
+    if (settings_.ports.size() > max_ports)
+        return std::unexpected(
+            fmt::format("{} ports; at most {} are possible", settings_.ports.size(), max_ports));
+    if (settings_.instances.size() > max_instances)
+        return std::unexpected(fmt::format("{} network instances; at most {} are possible",
+                                           settings_.instances.size(), max_instances));
+    if (settings_.cores.empty() || settings_.cores.size() > most_workers)
+        return std::unexpected(
+            fmt::format("{} workers; 1 to {} are possible", settings_.cores.size(), most_workers));
+    return {};
+}
+
 std::expected<void, std::string> DpdkDataplane::open() {
+    if (const auto checked = check_counts(); !checked)
+        return checked;
     if (const auto made = make_memory(); !made)
         return made;
     if (const auto opened = open_ports(); !opened)
@@ -58,10 +81,10 @@ std::expected<void, std::string> DpdkDataplane::make_memory() {
     // A frame lies in one buffer: one-shot AEAD takes no chains.
     std::uint16_t largest = RTE_MBUF_DEFAULT_DATAROOM;
     for (const PortSettings& port : settings_.ports)
-        largest = std::max(largest, static_cast<std::uint16_t>(port.mtu + 64));
-    packets_ = rte_pktmbuf_pool_create(unique("packets").c_str(), settings_.packet_buffers, mempool_cache,
-                                       packet_meta_bytes,
-                                       static_cast<std::uint16_t>(largest + RTE_PKTMBUF_HEADROOM), SOCKET_ID_ANY);
+        largest = std::max(largest, static_cast<std::uint16_t>(port.mtu + link_overhead));
+    packets_ = rte_pktmbuf_pool_create_by_ops(
+        unique("packets").c_str(), settings_.packet_buffers, mempool_cache, packet_meta_bytes,
+        static_cast<std::uint16_t>(largest + RTE_PKTMBUF_HEADROOM), SOCKET_ID_ANY, pool_driver);
     if (packets_ == nullptr)
         return std::unexpected(
             fmt::format("no memory for {} packet buffers ({}); lower dataplane.packet_buffers or "
@@ -72,16 +95,13 @@ std::expected<void, std::string> DpdkDataplane::make_memory() {
         rte_zmalloc("readers", rte_rcu_qsbr_get_memsize(worker_count), RTE_CACHE_LINE_SIZE));
     if (readers_ == nullptr || rte_rcu_qsbr_init(readers_, worker_count) != 0)
         return std::unexpected("no memory for RCU; raise dataplane.memory_mib");
-    tables_ = std::make_unique<Tables>(settings_.max_sessions, readers_);
+    tables_ = std::make_unique<Tables>(std::max(settings_.max_sessions, smallest_table), readers_);
     notices_ = std::make_unique<NoticeRing>(unique("notices"), notice_ring_size);
     strangers_ = std::make_unique<NoticeRing>(unique("strangers"), strangers_ring_size);
     return {};
 }
 
 std::expected<void, std::string> DpdkDataplane::open_ports() {
-    if (settings_.ports.size() > max_ports)
-        return std::unexpected(
-            fmt::format("{} ports; at most {} are possible", settings_.ports.size(), max_ports));
     for (std::size_t i = 0; i < settings_.ports.size(); ++i) {
         auto port = Port::open(settings_.ports[i], static_cast<std::uint8_t>(i),
                                static_cast<std::uint16_t>(settings_.cores.size()), packets_);

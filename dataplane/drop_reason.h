@@ -14,6 +14,7 @@ namespace culvert::dataplane {
     X(left_to_kernel,        "not tunnel traffic, on a port shared with the kernel")                       \
     X(no_kernel_port,        "not tunnel traffic, and this port has no kernel port")                       \
     X(kernel_port_full,      "not tunnel traffic, and the kernel port's queue was full")                   \
+    X(other_vlan,            "not of the port's VLAN")                                                       \
     X(outer_truncated,       "outer headers longer than the frame")                                        \
     X(outer_malformed,       "outer IP or UDP lengths that contradict each other")                         \
     X(outer_checksum,        "outer checksum wrong")                                                       \

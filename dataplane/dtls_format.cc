@@ -63,16 +63,20 @@ void parse(const SessionTable& sessions, Arrival& arrival) noexcept {
 /// The session of a protected record: by index if the endpoint agrees, else by endpoint, else by index alone,
 /// which then is a peer that has moved, if the tag is right.
 void resolve(const SessionTable& sessions, Arrival& arrival) noexcept {
-    Session* named = arrival.session;
-    const bool index_fits = named != nullptr && raw(named->index) == index_in_nonce(arrival);
-    if (!index_fits || named->remote_tag.load(std::memory_order_relaxed) != arrival.remote_tag) [[unlikely]] {
-        arrival.session = find_by_endpoint(sessions, arrival);
-        if (arrival.session == nullptr) {
-            if (!index_fits)
-                return drop(arrival, DropReason::unknown_session);
-            arrival.session = named;
+    Session* const named = arrival.session;
+    arrival.index_fits = named != nullptr && raw(named->index) == index_in_nonce(arrival);
+    if (!arrival.index_fits || named->remote_tag.load(std::memory_order_relaxed) != arrival.remote_tag)
+        [[unlikely]] {
+        Session* here = find_by_endpoint(sessions, arrival);
+        // A session that is known to be called by its index isn't meant by another one.
+        if (arrival.index_fits &&
+            (here == nullptr || (here != named && here->speaks_index.load(std::memory_order_relaxed))))
             arrival.from_new_endpoint = true;
-        }
+        else if (here == nullptr)
+            return drop(arrival, DropReason::unknown_session);
+        else
+            arrival.session = here;
+        arrival.index_fits = arrival.session == named && arrival.index_fits;
     }
     const auto& record = *reinterpret_cast<const RecordHeader*>(data(arrival.packet));
     if (record.epoch() != arrival.session->rx.epoch) [[unlikely]]
@@ -172,6 +176,7 @@ const WireFormat dtls_format{
     .strip = strip,
     .prepare_seal = prepare_seal,
     .sequence_limit = dtls::sequence_limit,
+    .nonce_sequence_mask = (std::uint64_t{1} << dtls::nonce_sequence_bits) - 1,
     .header_bytes = sizeof(ProtectedHeader),
     .trailer_bytes = crypto::tag_bytes,
     .data_type = dtls::content::data,

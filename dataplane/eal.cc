@@ -11,7 +11,7 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
-#include <thread>
+#include <sched.h>
 #include <unistd.h>
 #include <vector>
 
@@ -37,6 +37,18 @@ std::uint64_t free_huge_mib() {
     return total;
 }
 
+/// "0,1,5": the cores that this process may run on.
+std::string allowed_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    sched_getaffinity(0, sizeof set, &set);
+    std::string list;
+    for (int core = 0; core < CPU_SETSIZE; ++core)
+        if (CPU_ISSET(core, &set))
+            list += (list.empty() ? "" : ",") + std::to_string(core);
+    return list;
+}
+
 std::expected<bool, std::string> use_hugepages(const Settings& settings) {
     const std::uint64_t needed = memory_need_mib(settings), free = free_huge_mib();
     const bool enough = free >= needed;
@@ -54,9 +66,8 @@ std::expected<std::vector<std::string>, std::string> arguments(const Settings& s
     const auto huge = use_hugepages(settings);
     if (!huge)
         return std::unexpected(huge.error());
-    const unsigned cpus = std::max(std::thread::hardware_concurrency(), 1U);
     std::vector<std::string> list{"culvert",
-                                  fmt::format("--lcores=0@(0-{})", cpus - 1), // workers are threads of our own
+                                  "--lcores=0@(" + allowed_cores() + ")", // workers are threads of our own
                                   fmt::format("--file-prefix=culvert-{}", getpid()),
                                   "--iova-mode=va",
                                   "--no-telemetry",

@@ -1,6 +1,7 @@
 #include "dataplane/idler.h"
 
 #include <ctime>
+#include <sys/socket.h>
 
 namespace culvert::dataplane {
 namespace {
@@ -22,8 +23,20 @@ void Idler::nap() const noexcept {
     nanosleep(&duration, nullptr);
 }
 
+/// A socket whose interface went down, or a tap that was removed, is readable for ever after with an error.
+void Idler::clear_error(pollfd& polled) noexcept {
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (getsockopt(polled.fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+        polled.fd = -1; // no socket: poll() passes it over from now on
+}
+
 void Idler::wait() noexcept {
-    poll(polled_.data(), polled_.size(), longest_wait_ms);
+    if (poll(polled_.data(), polled_.size(), longest_wait_ms) <= 0)
+        return;
+    for (pollfd& polled : polled_)
+        if ((polled.revents & (POLLERR | POLLNVAL | POLLHUP)) != 0) [[unlikely]]
+            clear_error(polled);
 }
 
 } // namespace culvert::dataplane

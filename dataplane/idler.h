@@ -44,6 +44,7 @@ class Idler {
     static constexpr std::uint32_t patience = 32;
     void nap() const noexcept;
     void wait() noexcept;
+    static void clear_error(pollfd& polled) noexcept;
 
     Idle policy_;
     std::uint32_t sleep_microseconds_;

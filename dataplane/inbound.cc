@@ -15,6 +15,7 @@ void Worker::receive(const Port& port, std::span<rte_mbuf*> frames) noexcept {
     for (rte_mbuf* frame : frames)
         rte_prefetch0(rte_pktmbuf_mtod(frame, void*));
     for (rte_mbuf* frame : frames) {
+        frame->port = port.id(); // not every driver sets it
         Arrival& arrival = arrivals.at[arrivals.count];
         switch (parse_outer(context, frame, arrival)) {
         case OuterKind::tunnel:
@@ -46,6 +47,8 @@ void Worker::pass_to_kernel(const Port& port, rte_mbuf* frame, const OuterContex
         return drop(frame, DropReason::left_to_kernel); // the kernel has a copy of its own
     if (!port.kernel_port())
         return drop(frame, DropReason::no_kernel_port);
+    if (!untag(frame, context.vlan))
+        return drop(frame, DropReason::other_vlan);
     auto& burst = kernel_tx_[port.ordinal()];
     if (burst.full())
         flush_port(port.ordinal());
@@ -149,7 +152,7 @@ void Worker::open(std::span<Arrival> arrivals) noexcept {
 /// nobody without the key moves the window or the endpoint.
 bool Worker::authenticated(Arrival& arrival) noexcept {
     Session& session = *arrival.session;
-    const bool newest = arrival.sequence > session.rx.window.top() || !session.rx.heard;
+    const bool newest = arrival.sequence > session.rx.window.top() || session.rx.records == 0;
     if (!session.rx.window.accept(arrival.sequence)) [[unlikely]] {
         drop(arrival.packet, DropReason::replayed);
         return false;
@@ -161,15 +164,23 @@ bool Worker::authenticated(Arrival& arrival) noexcept {
     session.figures.last_rx.set(now_);
     session.figures.unanswered_since.set(0);
     ++session.figures.rx_records;
-    if (!session.rx.heard) [[unlikely]] {
-        session.rx.heard = true;
-        tell(Notice::Kind::first_record, session);
-    }
-    if (++session.rx.records == session.rekey_after) [[unlikely]]
-        tell(Notice::Kind::rekey_due, session);
+    ++session.rx.records;
+    if (arrival.index_fits && !session.speaks_index.load(std::memory_order_relaxed)) [[unlikely]]
+        session.speaks_index.store(true, std::memory_order_relaxed);
     if (arrival.from_new_endpoint && newest) [[unlikely]]
         follow(arrival);
+    tell_due(session);
     return true;
+}
+
+/// What control has to know of a session, until the ring to it had room.
+void Worker::tell_due(Session& session) noexcept {
+    if (!session.heard_told) [[unlikely]]
+        session.heard_told = tell(Notice::Kind::first_record, session);
+    if (!session.roam_told) [[unlikely]]
+        session.roam_told = tell(Notice::Kind::roamed, session);
+    if (!session.rekey_told && session.rekey_due()) [[unlikely]]
+        session.rekey_told = tell(Notice::Kind::rekey_due, session);
 }
 
 /// The peer has moved: its newest authenticated record came from here, so answers go here from now on.
@@ -183,13 +194,7 @@ void Worker::follow(const Arrival& arrival) noexcept {
     session.local = local;
     session.tx.outer.build(local, remote);
     session.remote_tag.store(arrival.remote_tag, std::memory_order_relaxed);
-    around_.notices.enqueue({.packet = nullptr,
-                             .session = raw(session.index),
-                             .value = 0,
-                             .remote = remote,
-                             .kind = Notice::Kind::roamed,
-                             .worker = raw(id_),
-                             .content_type = 0});
+    session.roam_told = false;
 }
 
 /// Stage 4, the inner packet's part: control frames go to control, inner packets are checked.
@@ -215,11 +220,8 @@ void Worker::opened(std::span<Arrival> arrivals) noexcept {
             drop(arrival.packet, DropReason::ecn_illegal);
             continue;
         }
-        session.peer->counters[raw(id_)].rx_packets.add(1);
-        session.peer->counters[raw(id_)].rx_bytes.add(parsed->total_bytes);
-        arrival.session->figures.rx_packets.add(1);
-        arrival.session->figures.rx_bytes.add(parsed->total_bytes);
         inner.add({arrival.packet,
+                   arrival.session,
                    session.peer,
                    InstanceId{session.peer->instance.load(std::memory_order_relaxed)},
                    parsed->total_bytes,
@@ -247,16 +249,23 @@ void Worker::tell_frame(const Arrival& arrival) noexcept {
         drop(arrival.packet, DropReason::control_ring_full);
 }
 
-/// The longest match of the inner source must be the peer that sealed the packet.
+/// The longest match of the inner source must be the peer that sealed the packet. Only then it counts as received.
 void Worker::check_sources(Burst<Inner>& inner) noexcept {
     std::array<std::uint32_t, burst_size> owners;
     look_up(tables_.sources, inner, true, owners);
     std::uint16_t kept = 0;
     for (std::uint16_t i = 0; i < inner.count; ++i) {
-        if (owners[i] == Destination(inner.at[i].from->id).raw_value()) [[likely]]
-            inner.at[kept++] = inner.at[i];
-        else
-            drop(inner.at[i].packet, DropReason::inner_source);
+        const Inner& packet = inner.at[i];
+        if (owners[i] != Destination(packet.from->id).raw_value()) [[unlikely]] {
+            drop(packet.packet, DropReason::inner_source);
+            continue;
+        }
+        PeerCounters& counters = packet.from->counters[raw(id_)];
+        counters.rx_packets.add(1);
+        counters.rx_bytes.add(packet.bytes);
+        packet.session->figures.rx_packets.add(1);
+        packet.session->figures.rx_bytes.add(packet.bytes);
+        inner.at[kept++] = packet;
     }
     inner.count = kept;
 }

@@ -27,7 +27,7 @@ void Worker::depart(const Inner& inner, Peer& peer) noexcept {
                                    : flow_hash(data(inner.packet), rte_pktmbuf_data_len(inner.packet));
     Session* session = peer.sender(flow);
     if (session == nullptr) [[unlikely]] {
-        if (inner.from == nullptr && !inner.destination.is_none())
+        if (!inner.destination.is_none())
             answer(inner, IcmpAnswer::host_unreachable, 0);
         return drop(inner.packet, DropReason::peer_down);
     }
@@ -37,6 +37,7 @@ void Worker::depart(const Inner& inner, Peer& peer) noexcept {
     PacketMeta& carried = meta(inner.packet);
     carried.kind = PacketMeta::Kind::outbound;
     carried.session = raw(session->index);
+    carried.from = inner.from != nullptr ? raw(inner.from->id) : no_peer;
     rte_mbuf* packet = inner.packet;
     if (colleagues_[raw(session->owner)]->handover().enqueue({&packet, 1}) == 1)
         ++account_.handed_over;
@@ -94,14 +95,14 @@ void Worker::seal() noexcept {
                           std::span(operations_).subspan(first, last - first),
                           std::span(aad_).subspan(first, last - first));
     }
-    std::array<bool, burst_size> sendable;
+    std::array<const NextHop*, burst_size> hops;
     for (std::uint16_t i = 0; i < count; ++i)
-        write_outer(departures[i], sendable[i]);
+        hops[i] = write_outer(departures[i]);
     engine_->seal({operations_.data(), count});
     account_.sealed.add(count);
     for (std::uint16_t i = 0; i < count; ++i) {
         rte_mbuf* packet = departures[i].packet;
-        if (!sendable[i]) [[unlikely]] {
+        if (hops[i] == nullptr) [[unlikely]] {
             drop(packet, DropReason::no_next_hop);
             continue;
         }
@@ -111,7 +112,7 @@ void Worker::seal() noexcept {
                                                       sizeof(UdpHeader));
             finish_udp6(*(reinterpret_cast<Ipv6Header*>(&udp) - 1), udp);
         }
-        transmit(raw(departures[i].session->port), packet);
+        transmit(raw(hops[i]->port), packet);
     }
 }
 
@@ -128,17 +129,17 @@ bool Worker::may_seal(Departure& departure) noexcept {
     }
     session.tx.blocks_left -= static_cast<std::int64_t>(crypto::key_limits::cost(bytes));
     if (session.tx.sequence.exhausted() || session.tx.blocks_left < 0) [[unlikely]] {
-        if (!session.tx.stopped)
-            tell(Notice::Kind::key_exhausted, session);
-        session.tx.stopped = true;
+        if (!session.exhausted_told)
+            session.exhausted_told = tell(Notice::Kind::key_exhausted, session);
         drop(departure.packet, DropReason::key_exhausted);
         return false;
     }
     departure.sequence = session.tx.sequence.take();
     session.figures.last_tx.set(now_);
     ++session.figures.tx_records;
-    if (++session.tx.records == session.rekey_after) [[unlikely]]
-        tell(Notice::Kind::rekey_due, session);
+    ++session.tx.records;
+    if (!session.rekey_told && session.rekey_due()) [[unlikely]]
+        session.rekey_told = tell(Notice::Kind::rekey_due, session);
     if (departure.inner_bytes == 0)
         return true;
     if (session.figures.unanswered_since.get() == 0)
@@ -151,12 +152,11 @@ bool Worker::may_seal(Departure& departure) noexcept {
 }
 
 /// Ethernet, IP and UDP in front of the format's header. The UDP checksum of IPv6 waits for the ciphertext; IPv4
-/// goes without one, as RFC 768 allows: the tag protects more than it would.
-void Worker::write_outer(const Departure& departure, bool& sendable) noexcept {
+/// goes without one, as RFC 768 allows: the tag protects more than it would. Null: the next hop is not known.
+const NextHop* Worker::write_outer(const Departure& departure) noexcept {
     Session& session = *departure.session;
     const OuterTemplate& outer = session.tx.outer;
     const NextHop* hop = tables_.next_hops[session.next_hop.load(std::memory_order_relaxed)].get();
-    sendable = hop != nullptr && hop->known;
     const auto payload = static_cast<std::uint16_t>(rte_pktmbuf_data_len(departure.packet));
     std::uint8_t* l3 = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(departure.packet, outer.length));
     std::memcpy(l3, outer.bytes.data(), outer.length);
@@ -175,21 +175,22 @@ void Worker::write_outer(const Departure& departure, bool& sendable) noexcept {
         ip.checksum =
             OnesSum(outer.partial_sum).plus(be16(departure.outer_tos)).plus(ip.total_length).complement();
     }
-    if (!sendable)
-        return;
+    if (hop == nullptr || !hop->known) [[unlikely]]
+        return nullptr;
     std::uint8_t* link = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(departure.packet, hop->length));
     std::memcpy(link, hop->bytes.data(), hop->length);
     std::memcpy(l3 - sizeof type, &type, sizeof type);
+    return hop;
 }
 
-void Worker::tell(Notice::Kind kind, const Session& session, std::uint32_t value) noexcept {
-    around_.notices.enqueue({.packet = nullptr,
-                             .session = raw(session.index),
-                             .value = value,
-                             .remote = {},
-                             .kind = kind,
-                             .worker = raw(id_),
-                             .content_type = 0});
+bool Worker::tell(Notice::Kind kind, const Session& session) noexcept {
+    return around_.notices.enqueue({.packet = nullptr,
+                                    .session = raw(session.index),
+                                    .value = 0,
+                                    .remote = session.remote,
+                                    .kind = kind,
+                                    .worker = raw(id_),
+                                    .content_type = 0});
 }
 
 } // namespace culvert::dataplane

@@ -5,6 +5,7 @@
 #include "dataplane/remote_tag.h"
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 
 namespace culvert::dataplane {
@@ -48,7 +49,7 @@ OuterKind parse_udp(rte_mbuf* frame, std::uint32_t udp_offset, std::uint32_t udp
     if ((frame->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD)
         return refuse(arrival, DropReason::outer_checksum);
     arrival.packet = frame;
-    arrival.from_new_endpoint = false;
+    arrival.from_new_endpoint = arrival.index_fits = false;
     const std::uint32_t surplus = rte_pktmbuf_data_len(frame) - udp_offset - length; // Ethernet's padding
     rte_pktmbuf_trim(frame, static_cast<std::uint16_t>(surplus));
     rte_pktmbuf_adj(frame, static_cast<std::uint16_t>(udp_offset + sizeof udp));
@@ -74,7 +75,10 @@ OuterKind parse_v4(const OuterContext& context, rte_mbuf* frame, std::uint16_t l
         return refuse(arrival, DropReason::outer_malformed);
     if (ip.is_fragment())
         return refuse(arrival, DropReason::outer_fragment);
-    if ((frame->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_GOOD && !ipv4_checksum_ok(ip))
+    const std::uint64_t checked =
+        frame->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK; // NONE: right, but not in the header
+    if (checked == RTE_MBUF_F_RX_IP_CKSUM_BAD ||
+        (checked == RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN && !ipv4_checksum_ok(ip)))
         return refuse(arrival, DropReason::outer_checksum);
     arrival.l3 = reinterpret_cast<const std::uint8_t*>(&ip);
     arrival.outer_v6 = false;
@@ -83,21 +87,28 @@ OuterKind parse_v4(const OuterContext& context, rte_mbuf* frame, std::uint16_t l
     return parse_udp(frame, link_bytes + header, total - header, arrival);
 }
 
+/// The piece with the UDP header of a fragmented datagram for one of our listeners (RFC 8200 §4.5).
+bool is_first_udp_fragment(const OuterContext& context, const Ipv6Header& ip, std::uint32_t length) noexcept {
+    constexpr std::uint32_t header_bytes = 8;
+    if (length < sizeof ip + header_bytes + sizeof(UdpHeader) ||
+        !is_local(context.local, IpAddress::v6(ip.destination)))
+        return false;
+    const auto* header = reinterpret_cast<const std::uint8_t*>(&ip + 1);
+    be16 offset;
+    std::memcpy(&offset, header + 2, sizeof offset);
+    const auto& udp = *reinterpret_cast<const UdpHeader*>(header + header_bytes);
+    return header[0] == ip_protocol::udp && (offset & 0xfff8) == 0 &&
+           context.listeners.at(udp.destination) != ListenerTable::none;
+}
+
 OuterKind parse_v6(const OuterContext& context, rte_mbuf* frame, std::uint16_t link_bytes,
                    Arrival& arrival) noexcept {
     const std::uint32_t length = rte_pktmbuf_data_len(frame) - link_bytes;
     const auto& ip = *rte_pktmbuf_mtod_offset(frame, const Ipv6Header*, link_bytes);
     if (length < sizeof ip + sizeof(UdpHeader) || ip.version() != 6)
         return OuterKind::kernel;
-    const bool fragment =
-        ip.next_header == ip_protocol::fragment && is_local(context.local, IpAddress::v6(ip.destination));
-    if (fragment &&
-        rte_pktmbuf_mtod_offset(frame, const std::uint8_t*, link_bytes + sizeof ip)[0] == ip_protocol::udp &&
-        length >= sizeof ip + 8 + sizeof(UdpHeader)) {
-        const auto& udp = *rte_pktmbuf_mtod_offset(frame, const UdpHeader*, link_bytes + sizeof ip + 8);
-        if (context.listeners.at(udp.destination) != ListenerTable::none)
-            return refuse(arrival, DropReason::outer_fragment);
-    }
+    if (ip.next_header == ip_protocol::fragment && is_first_udp_fragment(context, ip, length))
+        return refuse(arrival, DropReason::outer_fragment);
     if (ip.next_header != ip_protocol::udp)
         return OuterKind::kernel;
     const auto& udp = *rte_pktmbuf_mtod_offset(frame, const UdpHeader*, link_bytes + sizeof ip);
@@ -135,6 +146,29 @@ OuterKind parse_outer(const OuterContext& context, rte_mbuf* frame, Arrival& arr
     if (link->type == ether_type::ipv6)
         return parse_v6(context, frame, link->bytes, arrival);
     return OuterKind::kernel;
+}
+
+bool untag(rte_mbuf* frame, std::uint16_t vlan) noexcept {
+    if (vlan == 0)
+        return true;
+    if (!parse_link(frame, vlan))
+        return false;
+    std::memmove(data(frame) + sizeof(VlanHeader), data(frame), 2 * sizeof(EthernetHeader::source));
+    rte_pktmbuf_adj(frame, sizeof(VlanHeader));
+    return true;
+}
+
+bool tag(rte_mbuf* frame, std::uint16_t vlan) noexcept {
+    if (vlan == 0)
+        return true;
+    if (rte_pktmbuf_data_len(frame) < sizeof(EthernetHeader) || rte_pktmbuf_headroom(frame) < sizeof(VlanHeader))
+        return false;
+    const std::uint8_t* addresses = data(frame);
+    rte_pktmbuf_prepend(frame, sizeof(VlanHeader));
+    std::memmove(data(frame), addresses, 2 * sizeof(EthernetHeader::source));
+    const be16 inserted[2] = {ether_type::vlan, vlan};
+    std::memcpy(data(frame) + 2 * sizeof(EthernetHeader::source), inserted, sizeof inserted);
+    return true;
 }
 
 PathMtuHint parse_path_mtu_hint(const OuterContext& context, const rte_mbuf* frame) noexcept {

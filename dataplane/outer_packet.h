@@ -27,6 +27,11 @@ struct OuterContext {
 /// `drop`, `arrival.reason` says why. Never trusts a length that it hasn't compared with the bytes that are there.
 OuterKind parse_outer(const OuterContext& context, rte_mbuf* frame, Arrival& arrival) noexcept;
 
+/// Takes the port's VLAN tag off a frame for the kernel, whose interface knows none, and puts it onto one from
+/// there. False: the frame has another tag or none, or there is no room.
+bool untag(rte_mbuf* frame, std::uint16_t vlan) noexcept;
+bool tag(rte_mbuf* frame, std::uint16_t vlan) noexcept;
+
 /// An ICMP message that says that a packet of ours was too big for the path (RFC 1191, RFC 8201). Only a hint:
 /// anybody could have sent it.
 struct PathMtuHint {

@@ -32,12 +32,14 @@ struct PacketMeta {
     std::uint16_t l3_offset;  ///< outer IP header, from buf_addr
     std::uint16_t padded_to;  ///< frame: outer length to reach; 0: none
     std::uint32_t session;    ///< SessionIndex; datagram: position of the port
+    std::uint32_t from;       ///< outbound: PeerId that it came from, or no_peer
     std::uint64_t remote_tag; ///< inbound
 };
 
 inline PacketMeta& meta(rte_mbuf* packet) noexcept {
     return *static_cast<PacketMeta*>(rte_mbuf_to_priv(packet));
 }
+inline constexpr std::uint32_t no_peer = ~std::uint32_t{0};
 inline constexpr std::uint16_t packet_meta_bytes = 64;
 static_assert(sizeof(PacketMeta) <= packet_meta_bytes);
 
@@ -59,6 +61,7 @@ struct Arrival {
     std::uint8_t outer_ecn;
     bool outer_v6;
     bool from_new_endpoint;
+    bool index_fits;           ///< the record carries its session's own index
     std::uint8_t content_type; ///< of the wire format: 23 data, 21 alert …
     std::uint8_t verdict;      ///< Verdict of stage 2
     std::uint8_t reason;       ///< DropReason when dropped

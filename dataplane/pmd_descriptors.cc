@@ -44,12 +44,13 @@ std::vector<int> new_descriptors(const std::vector<int>& before, const std::vect
     return added;
 }
 
-void assign_descriptors(const std::vector<int>& found, std::vector<std::vector<int>>& queues) {
+bool assign_descriptors(const std::vector<int>& found, std::vector<std::vector<int>>& queues) {
     if (found.size() < queues.size())
-        return;
+        return false;
     const std::size_t first = found.size() - queues.size();
     for (std::size_t queue = 0; queue < queues.size(); ++queue)
         queues[queue].push_back(found[first + queue]);
+    return true;
 }
 
 } // namespace culvert::dataplane

@@ -13,6 +13,7 @@ std::vector<int> pmd_descriptors();
 std::vector<int> new_descriptors(const std::vector<int>& before, const std::vector<int>& after);
 
 /// Drivers open a queue's descriptor in the order of the queues: the last `queues.size()` of `found` are theirs.
-void assign_descriptors(const std::vector<int>& found, std::vector<std::vector<int>>& queues);
+/// False: there are too few, so this device has to be polled.
+bool assign_descriptors(const std::vector<int>& found, std::vector<std::vector<int>>& queues);
 
 } // namespace culvert::dataplane

@@ -63,7 +63,7 @@ std::expected<void, std::string> Port::attach(rte_mempool* packets) {
         return std::unexpected(started.error());
     driver_ = started->driver;
     link_address_ = started->link_address;
-    assign_descriptors(new_descriptors(before, pmd_descriptors()), descriptors_);
+    has_descriptors_ = assign_descriptors(new_descriptors(before, pmd_descriptors()), descriptors_);
     return {};
 }
 
@@ -78,7 +78,8 @@ std::expected<void, std::string> Port::attach_kernel_port(rte_mempool* packets) 
         start_ethdev(*kernel_port_, {.queues = queues_, .mtu = settings_.mtu, .packets = packets});
     if (!started)
         return std::unexpected(started.error());
-    assign_descriptors(new_descriptors(before, pmd_descriptors()), descriptors_);
+    has_descriptors_ =
+        assign_descriptors(new_descriptors(before, pmd_descriptors()), descriptors_) && has_descriptors_;
     return {};
 }
 
@@ -89,10 +90,6 @@ Port::~Port() {
         remove_ethdev(id_);
     else if (id_ != 0xffff)
         rte_eth_dev_stop(id_);
-}
-
-bool Port::has_descriptors() const {
-    return std::ranges::none_of(descriptors_, [](const auto& queue) { return queue.empty(); });
 }
 
 PortFigures Port::figures() const {

@@ -37,7 +37,7 @@ class Port {
 
     /// Descriptors that become readable when a worker's queue has packets; empty: the driver has none.
     const std::vector<int>& descriptors(std::uint16_t worker) const { return descriptors_[worker]; }
-    bool has_descriptors() const;
+    bool has_descriptors() const noexcept { return has_descriptors_; } ///< every device of the port, its tap too
 
     PortFigures figures() const;
 
@@ -51,6 +51,7 @@ class Port {
     std::uint8_t ordinal_;
     std::uint16_t queues_;
     std::uint16_t id_ = 0xffff;
+    bool has_descriptors_ = false;
     bool ours_ = false; ///< probed by us, to be removed again
     std::string driver_;
     std::array<std::uint8_t, 6> link_address_{};

@@ -48,7 +48,7 @@ void Worker::route_one(Inner& inner) noexcept {
         peer = nullptr;
     if (inner.from == nullptr) {
         if (peer == nullptr) [[unlikely]]
-            return refuse(inner, DropReason::no_route, IcmpAnswer::host_unreachable);
+            return refuse(inner, DropReason::no_route, IcmpAnswer::net_unreachable);
         return depart(inner, *peer);
     }
     if (peer == nullptr) [[likely]]
@@ -59,6 +59,8 @@ void Worker::route_one(Inner& inner) noexcept {
 }
 
 void Worker::to_bridge(InstanceId instance, rte_mbuf* packet) noexcept {
+    if (raw(instance) >= around_.queue_count.size()) [[unlikely]]
+        return drop(packet, DropReason::no_route);
     const std::uint16_t queues = around_.queue_count[raw(instance)];
     const std::uint16_t queue =
         queues == 1 ? std::uint16_t{0}
@@ -91,10 +93,12 @@ void Worker::refuse(const Inner& inner, DropReason reason, IcmpAnswer answer_wit
 /// An ICMP answer goes back to where its cause came from.
 void Worker::answer(const Inner& offender, IcmpAnswer kind, std::uint16_t mtu) noexcept {
     const InstanceAddresses* own = tables_.instance_addresses[raw(offender.instance)].get();
-    if (own == nullptr || !answers_.allow(now_))
+    if (own == nullptr)
         return;
     const IpAddress& source = data(offender.packet)[0] >> 4 == 4 ? own->v4 : own->v6;
-    if (source.is_unspecified())
+    RateLimit& limit =
+        kind == IcmpAnswer::packet_too_big ? too_big_ : answers_; // a scan must not stop path MTU discovery
+    if (source.is_unspecified() || !limit.allow(now_))
         return;
     rte_mbuf* packet = make_icmp_answer(offender.packet, kind, source, mtu, around_.packets);
     if (packet == nullptr)
@@ -102,7 +106,7 @@ void Worker::answer(const Inner& offender, IcmpAnswer kind, std::uint16_t mtu) n
     ++account_.generated;
     if (offender.from == nullptr)
         return to_bridge(offender.instance, packet);
-    const Inner inner{packet, nullptr, offender.instance, rte_pktmbuf_data_len(packet), {}};
+    const Inner inner{packet, nullptr, nullptr, offender.instance, rte_pktmbuf_data_len(packet), {}};
     depart(inner, *offender.from);
 }
 

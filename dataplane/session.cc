@@ -92,11 +92,11 @@ Session::Session(const SessionState& state, Peer* its_peer, crypto::Engine& engi
          .outer = {}},
       local(state.local), remote(state.remote),
       rekey_after(state.rekey_after_packets == 0 ? ~std::uint64_t{0} : state.rekey_after_packets) {
-    const std::uint64_t limit = wire_format(state.format).sequence_limit;
+    const WireFormat& its_format = wire_format(state.format);
     std::vector<std::uint64_t> used;
     for (const std::uint64_t nonce : state.used_nonces)
-        used.push_back(nonce % limit);
-    tx.sequence = SequenceSource(state.tx_next, limit, used);
+        used.push_back(nonce & its_format.nonce_sequence_mask);
+    tx.sequence = SequenceSource(state.tx_next, its_format.sequence_limit, used);
     tx.outer.build(local, remote);
 }
 

@@ -66,6 +66,8 @@ struct alignas(64) Session {
     const PortId port;
     const std::uint16_t local_port;
     std::atomic<std::uint64_t> remote_tag;
+    /// The other end writes our index into its nonces: an authenticated record has shown it. Owner writes.
+    std::atomic<bool> speaks_index{false};
     Peer* const peer;
 
     // Set by control, read by the owner.
@@ -77,7 +79,6 @@ struct alignas(64) Session {
         std::unique_ptr<crypto::Key> key;
         std::array<std::uint8_t, 4> salt;
         std::uint16_t epoch;
-        bool heard = false; ///< an authenticated record has come
         std::uint64_t failed_tags = 0;
         std::uint64_t records = 0;
         ReplayWindow window;
@@ -86,7 +87,6 @@ struct alignas(64) Session {
         std::unique_ptr<crypto::Key> key;
         std::array<std::uint8_t, 4> salt;
         std::uint16_t epoch;
-        bool stopped = false; ///< key_exhausted has been told
         std::int64_t blocks_left = static_cast<std::int64_t>(crypto::key_limits::sealed_blocks);
         std::uint64_t records = 0;
         SequenceSource sequence;
@@ -96,7 +96,16 @@ struct alignas(64) Session {
     alignas(64) Tx tx;
     Endpoint local, remote;          ///< owner only
     const std::uint64_t rekey_after; ///< records, sealed or opened
-    bool rekey_told = false;         ///< owner only
+    /// Whether a new key should be asked for: by count, or since this one nears its end.
+    bool rekey_due() const noexcept {
+        constexpr auto left =
+            static_cast<std::int64_t>(crypto::key_limits::sealed_blocks - crypto::key_limits::rekey_at_blocks);
+        return rx.records >= rekey_after || tx.records >= rekey_after || tx.blocks_left < left ||
+               rx.failed_tags >= crypto::key_limits::failed_tags / 2;
+    }
+
+    // Told once each, and again if the ring to control had no room. Owner only.
+    bool heard_told = false, rekey_told = false, exhausted_told = false, roam_told = true;
 
     /// Written by the owner, read by control. Stamps are TSC cycles; 0: never.
     struct alignas(64) Figures {

@@ -38,8 +38,9 @@ struct WireFormat {
     void (*prepare_seal)(std::span<Departure> burst, std::span<crypto::Operation> operations,
                          std::span<AadScratch> aad) noexcept;
 
-    /// First sequence number that may not be used any more.
-    std::uint64_t sequence_limit;
+    /// First sequence number that may not be used any more, and the bits of an explicit nonce that hold the
+    /// sequence.
+    std::uint64_t sequence_limit, nonce_sequence_mask;
     /// Bytes in front of and behind an inner packet, without IP and UDP.
     std::uint16_t header_bytes, trailer_bytes;
     /// Type byte for data and for control frames, and the one of alerts.

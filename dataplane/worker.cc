@@ -2,6 +2,7 @@
 
 #include "dataplane/inner_packet.h"
 
+#include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
 #include <pthread.h>
@@ -38,8 +39,9 @@ Worker::Worker(WorkerId id, unsigned core, const WorkerSurroundings& surrounding
       idler_(std::move(idler)),
       handover_(ring_name("handover", id), handover_ring_size, PacketRing::Producers::many, &idler_->waker()),
       from_control_(ring_name("control", id), control_ring_size, PacketRing::Producers::many, &idler_->waker()),
-      answers_(limit(answers)), strangers_(limit(strangers)), live_handshakes_(limit(live_handshakes)),
-      hints_(limit(hints)), bridge_tx_(surroundings.bridge_queues.size()) {}
+      answers_(limit(answers)), too_big_(limit(answers)), strangers_(limit(strangers)),
+      live_handshakes_(limit(live_handshakes)), hints_(limit(hints)),
+      bridge_tx_(surroundings.bridge_queues.size()) {}
 
 void Worker::run(const std::atomic<bool>& stop) noexcept {
     const unsigned reader = raw(id_);
@@ -98,7 +100,10 @@ std::uint32_t Worker::poll_kernel_ports() noexcept {
             rte_eth_rx_burst(*around_.ports[i]->kernel_port(), raw(id_), frames.data(), burst_size);
         account_.rx_kernel.add(count);
         for (std::uint16_t n = 0; n < count; ++n)
-            transmit(i, frames[n]);
+            if (tag(frames[n], around_.ports[i]->settings().vlan))
+                transmit(i, frames[n]);
+            else
+                drop(frames[n], DropReason::other_vlan);
         total += count;
     }
     return total;
@@ -118,9 +123,12 @@ std::uint32_t Worker::poll_handover() noexcept {
             continue;
         }
         if (carried.kind == PacketMeta::Kind::outbound) {
-            const Inner inner{packets[i], nullptr,
+            const Inner inner{packets[i],
+                              nullptr,
+                              carried.from == no_peer ? nullptr : tables_.peer(PeerId{carried.from}),
                               InstanceId{session->peer->instance.load(std::memory_order_relaxed)},
-                              rte_pktmbuf_data_len(packets[i]), Destination(session->peer_id)};
+                              rte_pktmbuf_data_len(packets[i]),
+                              Destination(session->peer_id)};
             fit(inner, *session);
             continue;
         }
@@ -143,7 +151,7 @@ std::uint32_t Worker::poll_bridge() noexcept {
     for (const auto& queue : around_.bridge_queues) {
         PacketRing& ring = *queue->to_worker[raw(id_)];
         std::array<rte_mbuf*, burst_size> packets;
-        const std::uint32_t count = ring.dequeue(packets);
+        const std::uint32_t count = ring.dequeue(std::span(packets).first(room_at_colleagues()));
         if (count == 0)
             continue;
         if (queue->waiting_for_room.load(std::memory_order_relaxed)) [[unlikely]] {
@@ -155,7 +163,7 @@ std::uint32_t Worker::poll_bridge() noexcept {
         for (std::uint32_t i = 0; i < count; ++i) {
             const auto parsed = parse_inner(data(packets[i]), rte_pktmbuf_data_len(packets[i]));
             if (parsed)
-                inner.add({packets[i], nullptr, queue->instance, parsed->total_bytes, {}});
+                inner.add({packets[i], nullptr, nullptr, queue->instance, parsed->total_bytes, {}});
             else
                 drop(packets[i], DropReason::inner_malformed);
         }
@@ -163,6 +171,16 @@ std::uint32_t Worker::poll_bridge() noexcept {
         total += count;
     }
     return total;
+}
+
+/// Any packet from the bridge may turn out to be another worker's: none is taken that couldn't be handed over, so
+/// that a full ring pushes back to the kernel's queue.
+std::uint32_t Worker::room_at_colleagues() const noexcept {
+    std::uint32_t room = burst_size;
+    for (const Worker* colleague : colleagues_)
+        if (colleague != this)
+            room = std::min(room, colleague->handover_.room());
+    return room;
 }
 
 std::uint32_t Worker::poll_control() noexcept {

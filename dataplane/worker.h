@@ -68,7 +68,8 @@ class Worker {
     /// An inner packet between opening, or the bridge, and its route.
     struct Inner {
         rte_mbuf* packet;
-        Peer* from; ///< null: from the bridge
+        Session* session; ///< that it came on; null: from the bridge, or handed over
+        Peer* from;       ///< null: from the bridge
         InstanceId instance;
         std::uint32_t bytes;
         Destination destination;
@@ -87,6 +88,7 @@ class Worker {
     std::uint32_t poll_kernel_ports() noexcept;
     std::uint32_t poll_handover() noexcept;
     std::uint32_t poll_bridge() noexcept;
+    std::uint32_t room_at_colleagues() const noexcept;
     std::uint32_t poll_control() noexcept;
     bool nothing_waits() const noexcept;
     void seal_frame(rte_mbuf* frame) noexcept;
@@ -105,6 +107,7 @@ class Worker {
     void open(std::span<Arrival> arrivals) noexcept;
     bool authenticated(Arrival& arrival) noexcept;
     void follow(const Arrival& arrival) noexcept;
+    void tell_due(Session& session) noexcept;
     void opened(std::span<Arrival> arrivals) noexcept;
     void tell_frame(const Arrival& arrival) noexcept;
     void check_sources(Burst<Inner>& inner) noexcept;
@@ -125,8 +128,8 @@ class Worker {
     void add_departure(rte_mbuf* packet, Session& session, std::uint32_t inner_bytes) noexcept;
     void seal() noexcept;
     bool may_seal(Departure& departure) noexcept;
-    void write_outer(const Departure& departure, bool& sendable) noexcept;
-    void tell(Notice::Kind kind, const Session& session, std::uint32_t value = 0) noexcept;
+    const NextHop* write_outer(const Departure& departure) noexcept;
+    bool tell(Notice::Kind kind, const Session& session) noexcept;
 
     const WorkerId id_;
     const unsigned core_;
@@ -139,7 +142,7 @@ class Worker {
 
     std::uint64_t now_ = 0; ///< TSC at the start of the round
     WorkerAccount account_;
-    RateLimit answers_, strangers_, live_handshakes_, hints_;
+    RateLimit answers_, too_big_, strangers_, live_handshakes_, hints_;
 
     Burst<Departure> departures_;
     std::array<crypto::Operation, burst_size> operations_;

@@ -154,16 +154,38 @@ std::expected<void, std::string> disable_link_local(Netlink& netlink, const Link
     return std::unexpected(sentence(link, "turn its IPv6 link-local address off", done.error()));
 }
 
-std::expected<void, std::string> promote_secondaries(Netlink& netlink, const Link& link) {
+namespace {
+
+/// Sets one of the link's IPv4 switches (net.ipv4.conf.LINK.*).
+std::expected<void, std::string> switch_on(Netlink& netlink, const Link& link, std::uint16_t which,
+                                           const char* purpose) {
     NetlinkMessage message = link_change(link);
     message.begin_nest(IFLA_AF_SPEC);
     message.begin_nest(AF_INET);
     message.begin_nest(IFLA_INET_CONF);
-    message.put(IPV4_DEVCONF_PROMOTE_SECONDARIES, std::uint32_t{1});
+    message.put(which, std::uint32_t{1});
     message.end_nest();
     message.end_nest();
     message.end_nest();
-    return apply(netlink, link, std::move(message), "have it promote secondary addresses");
+    return apply(netlink, link, std::move(message), purpose);
+}
+
+} // namespace
+
+std::expected<void, std::string> promote_secondaries(Netlink& netlink, const Link& link) {
+    return switch_on(netlink, link, IPV4_DEVCONF_PROMOTE_SECONDARIES, "have it promote secondary addresses");
+}
+
+std::expected<void, std::string> accept_own_source(Netlink& netlink, const Link& link) {
+    return switch_on(netlink, link, IPV4_DEVCONF_ACCEPT_LOCAL, "have it accept our own ICMP answers");
+}
+
+std::expected<void, std::string> detach_xdp(Netlink& netlink, const Link& link) {
+    NetlinkMessage message = link_change(link);
+    message.begin_nest(IFLA_XDP);
+    message.put(IFLA_XDP_FD, ~std::uint32_t{0}); // −1: none
+    message.end_nest();
+    return apply(netlink, link, std::move(message), "take an old XDP program off it");
 }
 
 std::expected<void, std::string> disable_multicast(Netlink& netlink, const Link& link) {

@@ -39,6 +39,11 @@ std::expected<void, std::string> rename_link(Netlink& netlink, const Link& link,
 std::expected<void, std::string> disable_link_local(Netlink& netlink, const Link& link);
 /// Removing an IPv4 address shall not take the others of its network along.
 std::expected<void, std::string> promote_secondaries(Netlink& netlink, const Link& link);
+/// The kernel shall take IPv4 packets from this link that bear its own address as their source: the gateway's ICMP
+/// answers come to it that way, and it would drop them as martians.
+std::expected<void, std::string> accept_own_source(Netlink& netlink, const Link& link);
+/// Takes off an XDP program that a process left behind when it was killed. None is no error.
+std::expected<void, std::string> detach_xdp(Netlink& netlink, const Link& link);
 /// Tells the kernel that the link carries no multicast.
 std::expected<void, std::string> disable_multicast(Netlink& netlink, const Link& link);
 /// Into the namespace below /run/netns; the kernel takes it down and its addresses away.

@@ -122,6 +122,8 @@ std::expected<void, std::string> TunDevice::configure(const TunSettings& setting
     if (done)
         done = promote_secondaries(netlink_, link_);
     if (done)
+        done = accept_own_source(netlink_, link_);
+    if (done)
         done = change_mtu(settings.mtu);
     if (done)
         done = set_transmit_queue_length(netlink_, link_, settings.transmit_queue_length);

@@ -44,7 +44,26 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(const std::fil
     return daemon;
 }
 
+/// A gateway that was killed leaves its XDP program on the interface, which would go on swallowing packets.
+std::expected<void, std::string> Daemon::clear_leftovers() {
+    auto netlink = tun_bridge::Netlink::open();
+    if (!netlink)
+        return std::unexpected(netlink.error());
+    for (const PortSection& port : configuration_.ports) {
+        if (!port.settings.is_kernel_interface() || port.settings.driver != "af_xdp")
+            continue;
+        const auto link = tun_bridge::find_link(*netlink, port.settings.name);
+        if (!link)
+            return std::unexpected(link.error());
+        if (const auto detached = tun_bridge::detach_xdp(*netlink, *link); !detached)
+            return detached;
+    }
+    return {};
+}
+
 std::expected<void, std::string> Daemon::open() {
+    if (const auto cleared = clear_leftovers(); !cleared)
+        return cleared;
     auto dataplane = dataplane::Dataplane::start(dataplane_settings(configuration_));
     if (!dataplane)
         return std::unexpected(dataplane.error());

@@ -54,6 +54,7 @@ class Daemon final : public Gateway {
         : file_(file), configuration_(configuration), context_(1), signals_(context_),
           certificate_timer_(context_) {}
     std::expected<void, std::string> open();
+    std::expected<void, std::string> clear_leftovers();
     std::expected<void, std::string> open_paths();
     std::expected<void, std::string> open_tunnels();
     std::expected<void, std::string> read_certificate_files();

@@ -30,7 +30,7 @@ class OuterPorts {
         PortSection section;
         dataplane::PortFigures port;
         std::unique_ptr<tun_bridge::KernelPort> kernel_port; ///< of a port that DPDK owns
-        tun_bridge::Link link; ///< index 0: this port has no interface in the kernel
+        tun_bridge::Link link;                               ///< index 0: this port has no interface in the kernel
         std::vector<dataplane::IpAddress> addresses;
     };
     OuterPorts(dataplane::Dataplane& dataplane, tun_bridge::Netlink netlink)

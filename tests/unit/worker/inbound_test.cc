@@ -1,5 +1,6 @@
 #include "tests/unit/worker/gateway_rig.h"
 
+#include <algorithm>
 #include <random>
 
 namespace culvert::testing {
@@ -224,6 +225,11 @@ TEST_F(Inbound, ARecordFromANewEndpointIsFollowed) {
               (Bytes{203, 0, 113, 9}));
 }
 
+TEST_F(Inbound, NobodySendsWithTheGatewaysOwnAddress) {
+    right.dataplane().add_source(*Prefix::parse("10.255.0.0/16"), pair.right_peer);
+    expect_drop(sealed(ipv4("10.255.0.1", "10.2.0.7").udp(1, 2)), DropReason::inner_source);
+}
+
 TEST_F(Inbound, AForgeryFromANewEndpointIsNotFollowed) {
     Bytes record = sealed();
     record = {record.begin() + link_bytes + outer_v4_bytes, record.end()};
@@ -270,6 +276,34 @@ TEST(Vlan, TunnelTrafficIsTaggedBothWays) {
     right.from_wire(untagged);
     right.from_wire(other);
     EXPECT_TRUE(eventually([&] { return right.drops(DropReason::no_kernel_port) == 2; }));
+}
+
+/// A NAT that restarts may swap the ports of two lanes: the index, not the endpoint, says whose record it is.
+TEST(Roaming, TwoSessionsThatSwapTheirEndpointsAreBothFollowed) {
+    GatewayRig left("left"), right("right", {.address = "192.0.2.2"});
+    Pair pair = introduce(left, right, "10.1.0.0/16", "10.2.0.0/16", 2);
+    connect(pair, {.seed = 1, .lane = 0, .left_port = 5000});
+    const SessionIndex first = pair.left_session;
+    connect(pair, {.seed = 2, .lane = 1, .left_port = 5001});
+    const auto frame_of = [&](SessionIndex session) {
+        EXPECT_TRUE(left.dataplane().seal_frame(session, Bytes{7}));
+        return left.to_wire(1).at(0);
+    };
+    right.from_wire(frame_of(first));
+    right.from_wire(frame_of(pair.left_session));
+    right.notices(4); // two first records, two frames
+    const auto from_port = [](Bytes frame, std::uint16_t port) {
+        return ethernet()
+            .ipv4("192.0.2.1", "192.0.2.2")
+            .udp(port, 4433)
+            .payload(Bytes(frame.begin() + link_bytes + outer_v4_bytes, frame.end()))
+            .bytes();
+    };
+    right.from_wire(from_port(frame_of(first), 5001));
+    right.from_wire(from_port(frame_of(pair.left_session), 5000));
+    const auto told = right.notices(4);
+    EXPECT_EQ(std::ranges::count(told, Notice::Kind::roamed, [](const auto& t) { return t.notice.kind; }), 2);
+    EXPECT_EQ(right.drops(DropReason::authentication), 0U);
 }
 
 TEST(Handover, PacketsReachTheirOwner) {

@@ -1,3 +1,4 @@
+#include "dataplane/session.h"
 #include "tests/unit/worker/gateway_rig.h"
 
 #include <map>
@@ -142,6 +143,22 @@ TEST_F(Outbound, ARekeyIsAskedForInTime) {
     EXPECT_EQ(told[0].notice.kind, Notice::Kind::rekey_due);
 }
 
+/// A path of 2^36 blocks can't be walked in a test, but its last eighth is asked for by the same function.
+TEST(Session, ANewKeyIsDueBeforeTheBlocksRunOut) {
+    GatewayRig gateway("due");
+    const PeerId id = gateway.dataplane().add_peer({});
+    SessionState state;
+    state.peer = id;
+    const crypto::Secret<32> key(std::array<std::uint8_t, 32>{});
+    state.rx_key = state.tx_key = key;
+    state.algorithm = crypto::Algorithm::aes_256_gcm;
+    const auto engine = crypto::make_engine("libcrypto");
+    Session session(state, nullptr, **engine);
+    EXPECT_FALSE(session.rekey_due());
+    session.tx.blocks_left = static_cast<std::int64_t>(crypto::key_limits::sealed_blocks / 8) - 2;
+    EXPECT_TRUE(session.rekey_due());
+}
+
 TEST_F(Outbound, SealingStopsAtTheKeysLimit) {
     connect(pair, {.tx_next = (std::uint64_t{1} << 36) - 3});
     for (int i = 0; i < 4; ++i)
@@ -196,6 +213,7 @@ TEST(Lanes, AFlowKeepsToOneAndBothWaysAgree) {
 /// spoke — hub — spoke: the hub's kernel never sees what goes from one to the other.
 TEST(Relay, GoesFromPeerToPeer) {
     GatewayRig one("one"), hub("hub", {.address = "192.0.2.9"}), two("two", {.address = "192.0.2.2"});
+    hub.dataplane().set_instance_address(InstanceId{0}, *IpAddress::parse("10.255.0.9"));
     Pair first = introduce(one, hub, "10.1.0.0/16", "10.2.0.0/16 10.255.0.0/24"); // with the hub itself
     Pair second = introduce(two, hub, "10.2.0.0/16", "10.1.0.0/16");
     connect(first);
