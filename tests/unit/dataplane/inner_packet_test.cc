@@ -10,8 +10,7 @@ using namespace culvert::testing;
 namespace {
 
 std::optional<InnerPacket> parse(const Bytes& packet) {
-    const std::vector<std::uint8_t> exact(packet); // so that a sanitizer sees every byte too far
-    return parse_inner(exact.data(), static_cast<std::uint32_t>(exact.size()));
+    return parse_inner(packet.data(), static_cast<std::uint32_t>(packet.size()));
 }
 
 TEST(InnerPacket, Ipv4) {

@@ -2,6 +2,7 @@
 
 #include "tests/unit/eal_environment.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <thread>
@@ -53,9 +54,8 @@ TEST(PacketRing, FreesWhatIsInside) {
     const unsigned before = rte_mempool_avail_count(test_pool());
     {
         PacketRing ring("ring_frees", 64, PacketRing::Producers::many, nullptr);
-        std::vector<rte_mbuf*> raw;
-        for (int i = 0; i < 50; ++i)
-            raw.push_back(mbuf_of({1, 2, 3}).release());
+        std::vector<rte_mbuf*> raw(50);
+        std::ranges::generate(raw, [] { return mbuf_of({1, 2, 3}).release(); });
         ASSERT_EQ(ring.enqueue(raw), 50U);
         EXPECT_EQ(rte_mempool_avail_count(test_pool()), before - 50);
     }

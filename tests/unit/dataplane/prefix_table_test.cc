@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
+#include <cstddef>
 #include <gtest/gtest.h>
 #include <map>
 #include <random>
@@ -169,9 +169,8 @@ class World {
 
 /// All that could have gone wrong: random addresses, and the edges of every prefix.
 void expect_agreement(const PrefixTable& table, const Model& model, World& world) {
-    std::vector<IpAddress> addresses;
-    for (int i = 0; i < 50; ++i)
-        addresses.push_back(world.address());
+    std::vector<IpAddress> addresses(50);
+    std::ranges::generate(addresses, [&] { return world.address(); });
     for (const auto& [candidate, value] : model.prefixes) {
         addresses.push_back(candidate.address);
         IpAddress last = candidate.address;
@@ -230,11 +229,10 @@ TEST(PrefixTable, BurstsEqualSingleLookups) {
         for (std::uint32_t i = 1; i < 500; ++i)
             table.insert(world.network(), i);
         for (std::size_t length : {0U, 1U, 31U, 32U, 64U, 257U}) {
-            std::vector<IpAddress> addresses;
+            std::vector<IpAddress> addresses(length);
             std::vector<std::uint32_t> fours, values(length, 77);
             std::vector<const std::uint8_t*> sixes;
-            for (std::size_t i = 0; i < length; ++i)
-                addresses.push_back(world.address());
+            std::ranges::generate(addresses, [&] { return world.address(); });
             for (const IpAddress& address : addresses) {
                 fours.push_back(address.as_v4());
                 sixes.push_back(address.bytes.data());
@@ -252,20 +250,21 @@ TEST(PrefixTable, BurstsEqualSingleLookups) {
 /// DPDK's RCU as the workers use it, with one reader.
 class Rcu {
   public:
-    Rcu()
-        : variable_(
-              static_cast<rte_rcu_qsbr*>(std::aligned_alloc(64, (rte_rcu_qsbr_get_memsize(1) + 63) / 64 * 64))) {
-        rte_rcu_qsbr_init(variable_, 1);
-        rte_rcu_qsbr_thread_register(variable_, 0);
-        rte_rcu_qsbr_thread_online(variable_, 0);
+    Rcu() : memory_(rte_rcu_qsbr_get_memsize(1) / sizeof(Line) + 1) {
+        rte_rcu_qsbr_init(variable(), 1);
+        rte_rcu_qsbr_thread_register(variable(), 0);
+        rte_rcu_qsbr_thread_online(variable(), 0);
     }
-    ~Rcu() { std::free(variable_); }
-    void quiescent() { rte_rcu_qsbr_quiescent(variable_, 0); }
-    void leave() { rte_rcu_qsbr_thread_offline(variable_, 0); }
-    void synchronize() { rte_rcu_qsbr_synchronize(variable_, RTE_QSBR_THRID_INVALID); }
+    void quiescent() { rte_rcu_qsbr_quiescent(variable(), 0); }
+    void leave() { rte_rcu_qsbr_thread_offline(variable(), 0); }
+    void synchronize() { rte_rcu_qsbr_synchronize(variable(), RTE_QSBR_THRID_INVALID); }
 
   private:
-    rte_rcu_qsbr* variable_;
+    struct alignas(64) Line {
+        std::byte bytes[64];
+    };
+    rte_rcu_qsbr* variable() { return reinterpret_cast<rte_rcu_qsbr*>(memory_.data()); }
+    std::vector<Line> memory_;
 };
 
 TEST(PrefixTable, AReaderNeverSeesAStablePrefixGo) {
