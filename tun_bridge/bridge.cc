@@ -47,8 +47,8 @@ std::expected<void, std::string> Bridge::Thread::start(unsigned number) {
     stop_event_ = FileDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!stop_event_)
         return std::unexpected(std::string("TUN bridge: cannot make an eventfd: ") + std::strerror(errno));
-    // EAL pins the thread that started it to a worker's core, and whatever that thread makes inherits it. EAL's
-    // own way of making threads keeps off the workers' cores.
+    // A thread made by hand would inherit the affinity of the caller, which EAL may have pinned; EAL's own way of
+    // making threads keeps off the cores of its lcores while there are others.
     const std::string name = "tun-bridge-" + std::to_string(number);
     const int failure = rte_ctrl_thread_create(&thread_, name.c_str(), nullptr, &Thread::run, this);
     if (failure != 0)

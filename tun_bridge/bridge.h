@@ -17,7 +17,8 @@ namespace culvert::tun_bridge {
 
 struct BridgeSettings {
     unsigned threads = 1; ///< queues are dealt out to them in turn; more threads than queues are not made
-    /// Cores to run on, all threads on any of them; empty: those that no worker has, or the main one's.
+    /// Cores to run on, all threads on any of them; empty: on any that EAL's main thread could run on. Best kept
+    /// off the cores of workers that poll without rest.
     std::vector<unsigned> cores{};
     unsigned empty_rounds = 16; ///< before a thread sleeps until there is something to do
 };

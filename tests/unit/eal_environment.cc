@@ -1,7 +1,7 @@
 #include "tests/unit/eal_environment.h"
 
+#include <algorithm>
 #include <array>
-#include <cstring>
 #include <gtest/gtest.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -50,7 +50,7 @@ Mbuf mbuf_of(const Bytes& bytes) {
     char* to = packet ? rte_pktmbuf_append(packet.get(), static_cast<std::uint16_t>(bytes.size())) : nullptr;
     if (to == nullptr)
         throw std::length_error("no mbuf for " + std::to_string(bytes.size()) + " bytes");
-    std::memcpy(to, bytes.data(), bytes.size());
+    std::copy(bytes.begin(), bytes.end(), to); // none may be there: memcpy() wants a pointer even then
     return packet;
 }
 
