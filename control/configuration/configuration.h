@@ -51,7 +51,7 @@ struct TunSection {
 /// [[port]]: dataplane::PortSettings and the addresses
 struct PortSection {
     dataplane::PortSettings settings;
-    std::vector<dataplane::Prefix> addresses; ///< empty for kernel:IF: those of the interface
+    std::vector<dataplane::Prefix> addresses; ///< empty for a shared kernel:IF: those of the interface
 };
 
 /// [[listen]]

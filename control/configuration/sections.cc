@@ -82,7 +82,7 @@ PortDraft read_port(TableReader reader) {
     }
     const bool known = !settings.device.empty();
     settings.driver = in.choice("driver", drivers).value_or(settings.driver);
-    if (known && in.has("driver") && !settings.shared_with_kernel())
+    if (known && in.has("driver") && !settings.is_kernel_interface())
         in.complain("driver", "is only for a kernel interface",
                     "leave it out: DPDK finds this device's driver itself");
     settings.mtu = in.number<std::uint16_t>("mtu", least_mtu, most_mtu).value_or(settings.mtu);
@@ -93,7 +93,7 @@ PortDraft read_port(TableReader reader) {
                     "leave it out: the kernel keeps its own packets of " + settings.name);
     draft.addresses = read_prefixes(in, "address", parse_address);
     draft.section.addresses = only_prefixes(draft.addresses);
-    if (known && !in.has("address") && !settings.shared_with_kernel())
+    if (known && !in.has("address") && !settings.shared_with_kernel()) // af_xdp takes the whole interface, too
         in.complain("address", "is missing",
                     "write address = [\"…/24\"]: the outer addresses of a device that DPDK owns");
     in.refuse_unknown_keys();

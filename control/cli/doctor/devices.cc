@@ -32,16 +32,9 @@ void check_vfio(const Patient& patient, const std::string& area, Findings& findi
             "without one: echo Y > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
 }
 
-void check_link(const Patient& patient, const PortSection& port, const tun_bridge::Link& link,
-                tun_bridge::Netlink& netlink, Findings& findings) {
+void check_addresses(const PortSection& port, const tun_bridge::Link& link, tun_bridge::Netlink& netlink,
+                     Findings& findings) {
     const std::string area = "port " + link.name;
-    if (!link.up)
-        findings.problem(area, "the interface is down", "ip link set dev " + link.name + " up");
-    if (link.mtu < port.settings.mtu)
-        findings.problem(area,
-                         "its MTU is " + std::to_string(link.mtu) + ", but port." + link.name + ".mtu is " +
-                             std::to_string(port.settings.mtu),
-                         "ip link set dev " + link.name + " mtu " + std::to_string(port.settings.mtu));
     const auto addresses = tun_bridge::list_addresses(netlink, link);
     // The kernel gives an interface fe80:: by itself, which no tunnel uses.
     const bool any =
@@ -55,6 +48,20 @@ void check_link(const Patient& patient, const PortSection& port, const tun_bridg
                              "ip address add " + wanted.text() + " dev " + link.name);
     if (!any && port.addresses.empty())
         findings.problem(area, "it has no address", "ip address add ADDRESS/LENGTH dev " + link.name);
+}
+
+void check_link(const Patient& patient, const PortSection& port, const tun_bridge::Link& link,
+                tun_bridge::Netlink& netlink, Findings& findings) {
+    const std::string area = "port " + link.name;
+    if (!link.up)
+        findings.problem(area, "the interface is down", "ip link set dev " + link.name + " up");
+    if (link.mtu < port.settings.mtu)
+        findings.problem(area,
+                         "its MTU is " + std::to_string(link.mtu) + ", but port." + link.name + ".mtu is " +
+                             std::to_string(port.settings.mtu),
+                         "ip link set dev " + link.name + " mtu " + std::to_string(port.settings.mtu));
+    if (port.settings.shared_with_kernel()) // or else they belong to the kernel port
+        check_addresses(port, link, netlink, findings);
     const auto facts = interface_facts(link.name);
     const std::size_t workers = patient.configuration.dataplane.cores.size();
     if (port.settings.driver == "af_xdp" && facts.receive_queues != workers)

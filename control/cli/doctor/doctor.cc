@@ -75,7 +75,7 @@ Findings examine(const std::filesystem::path& configuration_file) {
     check_cores(patient, findings);
     check_tun_device(patient, findings);
     for (const auto& port : patient.configuration.ports) {
-        if (port.settings.shared_with_kernel())
+        if (port.settings.is_kernel_interface())
             check_kernel_port(patient, port, findings);
         else if (is_pci(port.settings))
             check_pci_port(patient, port.settings, findings);
@@ -88,7 +88,7 @@ Findings examine(const std::filesystem::path& configuration_file) {
 int run(const std::filesystem::path& configuration_file, bool json, std::ostream& out) {
     const Findings findings = examine(configuration_file);
     if (json)
-        out << findings.json().dump(2) << '\n';
+        out << findings.json().dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
     else
         out << findings.text();
     return findings.count(Finding::Grade::problem) == 0 ? 0 : 1;

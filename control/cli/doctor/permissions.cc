@@ -22,14 +22,16 @@ struct Need {
 
 std::vector<Need> needs_of(const Configuration& configuration) {
     const auto& ports = configuration.ports;
-    const bool shared = std::ranges::any_of(ports, [](const auto& p) { return p.settings.shared_with_kernel(); });
-    const bool xdp = std::ranges::any_of(
-        ports, [](const auto& p) { return p.settings.shared_with_kernel() && p.settings.driver == "af_xdp"; });
+    const auto kernel_interface = [](const PortSection& port) { return port.settings.is_kernel_interface(); };
+    const bool raw = std::ranges::any_of(ports, kernel_interface);
+    const bool xdp = std::ranges::any_of(ports, [&](const PortSection& port) {
+        return kernel_interface(port) && port.settings.driver == "af_xdp";
+    });
     const bool spaces =
         std::ranges::any_of(configuration.tuns, [](const auto& tun) { return !tun.network_namespace.empty(); });
     std::vector<Need> needs{{CAP_NET_ADMIN, "CAP_NET_ADMIN", "TUN devices, addresses and routes"}};
-    if (shared)
-        needs.push_back({CAP_NET_RAW, "CAP_NET_RAW", "ports that are shared with the kernel"});
+    if (raw)
+        needs.push_back({CAP_NET_RAW, "CAP_NET_RAW", "ports on kernel interfaces"});
     if (xdp || configuration.dataplane.hugepages != dataplane::Settings::Hugepages::no)
         needs.push_back({CAP_IPC_LOCK, "CAP_IPC_LOCK", "locked memory"});
     if (xdp)

@@ -78,8 +78,9 @@ TEST_F(DoctorInside, CountsTheQueuesForAfXdp) {
                         "192.0.2.1/24 dev p0; "
                         "ip link set p0 up; ethtool -K p0 tx off >/dev/null"),
               0);
-    auto xdp = port();
+    auto xdp = port(); // its addresses are the kernel port's
     xdp.settings.driver = "af_xdp";
+    xdp.addresses = {dataplane::Prefix::parse_interface("192.0.2.1/24").value()};
     EXPECT_THAT(port_findings(space, xdp), ElementsAre("port p0: up, MTU 1500 → "));
     Patient two = patient();
     two.configuration.dataplane.cores = {0, 1};

@@ -159,10 +159,10 @@ TEST_F(DoctorTest, LooksAtCapabilities) {
     patient_.gateway = 42;
     has("/proc/42/status", "Name:\tculvertd\nCapEff:\t0000000000001000\n");
     const std::string remedy = "add it to CapabilityBoundingSet: systemctl edit culvert";
-    EXPECT_THAT(found(check_capabilities),
-                ElementsAre(problem("capabilities",
-                                    "CAP_NET_RAW is missing, for ports that are shared with the kernel", remedy),
-                            problem("capabilities", "CAP_IPC_LOCK is missing, for locked memory", remedy)));
+    EXPECT_THAT(
+        found(check_capabilities),
+        ElementsAre(problem("capabilities", "CAP_NET_RAW is missing, for ports on kernel interfaces", remedy),
+                    problem("capabilities", "CAP_IPC_LOCK is missing, for locked memory", remedy)));
     has("/proc/42/status", "CapEff:\t0000000000007000\n");
     EXPECT_THAT(found(check_capabilities), ElementsAre(ok("capabilities", "culvertd has those it needs")));
     patient_.configuration.ports[0].settings.driver = "af_xdp";

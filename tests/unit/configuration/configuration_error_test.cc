@@ -201,6 +201,11 @@ INSTANTIATE_TEST_SUITE_P(
               {"culvert.toml:12: port.net_tap0.address: is missing; write address = [\"…/24\"]: the outer "
                "addresses of a "
                "device that DPDK owns"}},
+        Fault{"NoAddressForAfXdp",
+              with("[[port]]\ndevice = \"kernel:eth1\"\ndriver = \"af_xdp\"\n"),
+              {"culvert.toml:12: port.eth1.address: is missing; write address = [\"…/24\"]: the outer addresses "
+               "of a "
+               "device that DPDK owns"}},
         Fault{"AddressWithoutLength",
               with("[[port]]\ndevice = \"kernel:eth1\"\naddress = \"192.0.2.1/33\"\n"),
               {"culvert.toml:14: port.eth1.address: \"192.0.2.1/33\" is not an address with its network's length; "

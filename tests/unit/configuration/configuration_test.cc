@@ -38,6 +38,11 @@ kernel_port = "wan0"
 [[port]]
 device = "kernel:eth1"
 driver = "af_xdp"
+address = ["203.0.113.1/24"]
+kernel_port = "wan1"
+[[port]]
+device = "kernel:eth2"
+driver = "af_packet"
 [[tun]]
 name = "cv0"
 address = ["10.8.0.1/24", "fd00:8::1/64"]
@@ -73,8 +78,8 @@ prefixes = []
     EXPECT_EQ(c.dataplane.max_sessions, 1000U);
     EXPECT_EQ(c.dataplane.hugepages, dataplane::Settings::Hugepages::no);
 
-    ASSERT_EQ(c.ports.size(), 2U);
-    ASSERT_EQ(c.dataplane.ports.size(), 2U);
+    ASSERT_EQ(c.ports.size(), 3U);
+    ASSERT_EQ(c.dataplane.ports.size(), 3U);
     EXPECT_EQ(c.ports[0].settings.name, "0000:3b:00.0");
     EXPECT_EQ(c.ports[0].settings.mtu, 9000);
     EXPECT_EQ(c.ports[0].settings.vlan, 7);
@@ -83,8 +88,9 @@ prefixes = []
     EXPECT_EQ(c.ports[0].addresses.at(1).text(), "2001:db8::1/64");
     EXPECT_EQ(c.dataplane.ports[1].name, "eth1");
     EXPECT_EQ(c.dataplane.ports[1].driver, "af_xdp");
-    EXPECT_TRUE(c.dataplane.ports[1].shared_with_kernel());
-    EXPECT_THAT(c.ports[1].addresses, IsEmpty());
+    EXPECT_EQ(c.dataplane.ports[1].kernel_port, "wan1");
+    EXPECT_TRUE(c.dataplane.ports[2].shared_with_kernel());
+    EXPECT_THAT(c.ports[2].addresses, IsEmpty());
 
     ASSERT_EQ(c.tuns.size(), 1U);
     EXPECT_EQ(c.tuns[0].name, "cv0");
