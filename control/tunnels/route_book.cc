@@ -27,8 +27,10 @@ void RouteBook::shrink(const std::string& peer, std::span<const dataplane::Prefi
     const auto own = by_peer_.find(peer);
     if (own == by_peer_.end())
         return;
+    std::vector wanted(prefixes.begin(), prefixes.end()); // perhaps very many
+    std::ranges::sort(wanted);
     std::erase_if(own->second, [&](const dataplane::Prefix& prefix) {
-        if (std::ranges::find(prefixes, prefix) != prefixes.end())
+        if (std::ranges::binary_search(wanted, prefix))
             return false;
         take_away(holders_.find(prefix));
         return true;

@@ -148,7 +148,7 @@ void Tunnel::session_due(Session& session, TimePoint now) {
 }
 
 void Tunnel::act(Session& session, const SessionNews& news, TimePoint now) {
-    if (news.roamed)
+    if (news.roamed && !session.draining())
         tell(Event::Kind::roamed, session.text() + " came from another address");
     if (news.path_mtu)
         tell(Event::Kind::path_mtu, session.text() + ": path MTU " + std::to_string(session.path_mtu()));

@@ -8,6 +8,10 @@ namespace culvert::control {
 
 namespace {
 
+/// Handshakes that this end has under way at the same time, for all peers together: more would only time out in
+/// the handshake threads' queue.
+constexpr std::size_t most_attempts = 512;
+
 std::string seconds(Timing::Duration duration) {
     char text[32];
     std::snprintf(text, sizeof text, "%.1f s", static_cast<double>(duration.count()) / 1000);
@@ -34,6 +38,8 @@ TimePoint Tunnel::plan_lane(std::uint8_t number, TimePoint now) {
         const TimePoint at = wants_to_connect(number);
         if (at > now)
             return at;
+        if (context_.attempts.size() >= most_attempts)
+            return now + context_.timing().backoff_first;
         connect(number, now);
     }
     if (lane.attempt == nullptr)

@@ -117,9 +117,10 @@ void Tunnels::Core::tick() {
     wheel_.advance(TunnelContext::now());
     std::erase_if(leaving_, [](const auto& tunnel) { return tunnel->left(); });
     timer_.expires_after(settings_.timing.scan);
-    timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error)
-            tick();
+    // A handler that is queued already runs even after the timer's end.
+    timer_.async_wait([alive = std::weak_ptr(alive_)](const boost::system::error_code& error) {
+        if (const Alive core = alive.lock(); core != nullptr && !error)
+            (*core)->tick();
     });
 }
 
