@@ -54,9 +54,10 @@ std::expected<std::uint16_t, std::string> probe_ethdev(const std::string& device
     if (rte_eth_dev_get_port_by_name(name.c_str(), &port) == 0 && device == name)
         return port; // a PCI device that EAL attached at start
     if (const int error = rte_dev_probe(device.c_str()); error != 0)
-        return std::unexpected(fmt::format(
-            "device \"{}\" could not be attached ({}); `culvertctl doctor` shows bindings and permissions", device,
-            rte_strerror(-error)));
+        return std::unexpected(fmt::format("device \"{}\" could not be attached ({}); run as root or with "
+                                           "CAP_NET_RAW and CAP_NET_ADMIN; `culvertctl "
+                                           "doctor` shows bindings and permissions",
+                                           device, rte_strerror(-error)));
     if (rte_eth_dev_get_port_by_name(name.c_str(), &port) != 0) // a failed vdev probe doesn't always report it
         return std::unexpected(
             fmt::format("device \"{}\" came up without a port; see DPDK's messages above", device));

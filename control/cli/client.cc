@@ -61,7 +61,7 @@ class Exchange {
     /// What has come of the body since the last call; empty at its end.
     asio::awaitable<std::string> receive_some() {
         stream_.expires_never();
-        parser_.eager(true);
+        parser_.eager(false); // an eager one keeps a chunk to itself until the next has come
         while (!parser_.is_done() && parser_.get().body().empty())
             co_await http::async_read_some(stream_, buffer_, parser_, asio::use_awaitable);
         co_return std::exchange(parser_.get().body(), {});

@@ -15,10 +15,20 @@ GatewayInstance random_instance() {
     return instance;
 }
 
-bool same(const PeerCredentials& a, const PeerCredentials& b) {
+bool same_psk(const PeerCredentials& a, const PeerCredentials& b) {
     const auto psk_a = a.psk.bytes(), psk_b = b.psk.bytes();
-    return a.pins == b.pins && psk_a.size() == psk_b.size() &&
-           CRYPTO_memcmp(psk_a.data(), psk_b.data(), psk_a.size()) == 0;
+    return psk_a.size() == psk_b.size() && CRYPTO_memcmp(psk_a.data(), psk_b.data(), psk_a.size()) == 0;
+}
+
+bool same(const PeerCredentials& a, const PeerCredentials& b) {
+    return a.pins == b.pins && same_psk(a, b);
+}
+
+/// Whoever could prove to be the peer before still can: a pin was added, ahead of a new certificate.
+bool still_trusts(const PeerCredentials& after, const PeerCredentials& before) {
+    return same_psk(after, before) && std::ranges::all_of(before.pins, [&](const auto& pin) {
+               return std::ranges::find(after.pins, pin) != after.pins.end();
+           });
 }
 
 dataplane::InstanceId instance_named(const std::vector<std::string>& tuns, const std::string& name) {
@@ -216,6 +226,7 @@ void Tunnel::change(PeerSection section, PeerCredentials credentials) {
     const bool other_endpoint = section.endpoint != section_.endpoint;
     const bool other_lanes = section.lanes != section_.lanes;
     const bool other_credentials = !same(credentials, credentials_);
+    const bool trust_lost = !still_trusts(credentials, credentials_);
     credentials.peer = credentials_.peer;
     section_ = std::move(section);
     credentials_ = std::move(credentials);
@@ -237,10 +248,10 @@ void Tunnel::change(PeerSection section, PeerCredentials credentials) {
             lane.next_attempt = now;
         }
     }
-    if (other_credentials) {
+    if (other_credentials)
         context_.handshakes.set_peer(credentials_);
+    if (trust_lost)
         dismiss_sessions("credentials have changed", now);
-    }
     for (const auto& session : sessions_)
         session->terms_changed(now, other_lanes && session->active() && session->in_lane(0));
     tell(Event::Kind::peer_changed, "");

@@ -55,8 +55,8 @@ class Tunnels {
 
     /// The error is one sentence, and nothing has changed then: the name is taken, the PSK file cannot be read, …
     std::expected<void, std::string> add_peer(const PeerSection& section);
-    /// What differs from before is applied: other credentials end its sessions, another endpoint is used for the
-    /// next handshake, all else without cutting anything. The PSK file is read again.
+    /// What differs from before is applied: credentials that hold no longer end its sessions, another endpoint is
+    /// used for the next handshake, all else without cutting anything. The PSK file is read again.
     std::expected<void, std::string> change_peer(const PeerSection& section);
     /// Says DISCONNECT; routes and sources are gone when it returns, the sessions shortly after.
     std::expected<void, std::string> remove_peer(std::string_view name);

@@ -99,6 +99,14 @@ TEST_F(Peers, WhatCannotBeIsRefusedAndChangesNothing) {
     EXPECT_TRUE(untouched());
 }
 
+TEST_F(Peers, AnotherPinBesideItsOwnCutsNothing) {
+    come_up();
+    PeerSection changed = tokyo.as_peer(true);
+    changed.pins.push_back(other_pin_);
+    ASSERT_TRUE(paris.tunnels().change_peer(changed));
+    EXPECT_TRUE(untouched());
+}
+
 TEST_F(Peers, OtherCredentialsEndItsSessions) {
     come_up();
     PeerSection changed = tokyo.as_peer(true);
