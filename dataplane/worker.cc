@@ -93,11 +93,11 @@ std::uint32_t Worker::poll_ports() noexcept {
 std::uint32_t Worker::poll_kernel_ports() noexcept {
     std::uint32_t total = 0;
     for (std::size_t i = 0; i < around_.ports.size(); ++i) {
-        if (!around_.ports[i]->kernel_port())
+        const std::optional<std::uint16_t> kernel_port = around_.ports[i]->kernel_port();
+        if (!kernel_port)
             continue;
         std::array<rte_mbuf*, burst_size> frames;
-        const std::uint16_t count =
-            rte_eth_rx_burst(*around_.ports[i]->kernel_port(), raw(id_), frames.data(), burst_size);
+        const std::uint16_t count = rte_eth_rx_burst(*kernel_port, raw(id_), frames.data(), burst_size);
         account_.rx_kernel.add(count);
         for (std::uint16_t n = 0; n < count; ++n)
             if (tag(frames[n], around_.ports[i]->settings().vlan))
@@ -261,9 +261,8 @@ void Worker::flush_port(std::size_t port) noexcept {
         burst.count = 0;
     };
     send(around_.ports[port]->id(), tx_[port], account_.tx_port, DropReason::tx_full);
-    if (around_.ports[port]->kernel_port())
-        send(*around_.ports[port]->kernel_port(), kernel_tx_[port], account_.tx_kernel,
-             DropReason::kernel_port_full);
+    if (const auto kernel_port = around_.ports[port]->kernel_port())
+        send(*kernel_port, kernel_tx_[port], account_.tx_kernel, DropReason::kernel_port_full);
 }
 
 void Worker::drop(rte_mbuf* packet, DropReason reason) noexcept {

@@ -1,7 +1,7 @@
 # Formatting, static analysis, and the rules of the house. Sourced by ./dev.
 # shellcheck shell=bash
 
-run_lint() { # [fix]
+run_lint() { # [fix|FOLDER…]
     install_missing build lint
     local sources failed=0
     mapfile -t sources < <(find crypto dataplane tun_bridge control tests perf -name '*.cc' -o -name '*.h' | sort)
@@ -22,7 +22,7 @@ run_lint() { # [fix]
     echo "== clang-tidy"
     configure build
     ninja -C build build.ninja > /dev/null # makes compile_commands.json follow the meson.build files
-    "$python" dev.d/tidy.py build || failed=1
+    "$python" dev.d/tidy.py build "$@" || failed=1
     [ "$failed" -eq 0 ] && echo "lint: nothing to complain of"
     return "$failed"
 }

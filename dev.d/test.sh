@@ -6,11 +6,11 @@ reports=
 
 run_tests() { # [SUITE|NAME…]
     local wanted=("$@") want suites=() unit_names=() system_names=()
-    [ "${#wanted[@]}" -gt 0 ] || wanted=(unit system sanitize tsan)
+    [ "${#wanted[@]}" -gt 0 ] || wanted=(unit system)
     for want in "${wanted[@]}"; do
         case $want in
         unit | system | sanitize | tsan) suites+=("$want") ;;
-        quick) suites+=(unit system) ;;
+        all) suites+=(unit system sanitize tsan) ;;
         unit-*) unit_names+=("$want") ;;
         *) system_names+=("$want") ;;
         esac

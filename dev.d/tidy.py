@@ -64,10 +64,12 @@ def look_at(build, source, command):
 
 
 def main():
-    build = sys.argv[1]
+    build, folders = sys.argv[1], tuple(folder.rstrip('/') + '/' for folder in sys.argv[2:])
     entries = {}
     for entry in json.loads(pathlib.Path(build, "compile_commands.json").read_text()):
         source = pathlib.Path(entry["directory"], entry["file"]).resolve()
+        if folders and not str(source.relative_to(TOP)).startswith(folders):
+            continue
         flags = [word for word in shlex.split(entry["command"]) if word.startswith(("-D", "-std", "-m", "-I"))]
         entries.setdefault(source, " ".join(flags))
     failed = 0

@@ -59,7 +59,7 @@ NetlinkMessage link_change(const Link& link, unsigned flags = 0, unsigned flags_
     return message;
 }
 
-std::expected<void, std::string> apply(Netlink& netlink, const Link& link, NetlinkMessage&& message,
+std::expected<void, std::string> apply(Netlink& netlink, const Link& link, NetlinkMessage message,
                                        const std::string& what) {
     const auto done = netlink.request(message);
     if (!done)
