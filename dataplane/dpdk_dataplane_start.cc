@@ -113,7 +113,8 @@ std::expected<void, std::string> DpdkDataplane::open_ports() {
 }
 
 void DpdkDataplane::make_bridge_queues() {
-    for (std::uint16_t instance = 0; instance < settings_.instances.size(); ++instance)
+    const auto instances = static_cast<std::uint16_t>(settings_.instances.size());
+    for (std::uint16_t instance = 0; instance < instances; ++instance)
         for (std::uint16_t queue = 0; queue < settings_.instances[instance].queues; ++queue) {
             auto ends = std::make_unique<BridgeQueue>();
             ends->instance = InstanceId{instance};
@@ -158,7 +159,8 @@ std::expected<void, std::string> DpdkDataplane::make_workers() {
             static_cast<std::uint16_t>(std::accumulate(around.queue_count.begin(), around.queue_count.end(), 0)));
         around.queue_count.push_back(instance.queues);
     }
-    for (std::uint16_t i = 0; i < settings_.cores.size(); ++i) {
+    const auto worker_count = static_cast<std::uint16_t>(settings_.cores.size());
+    for (std::uint16_t i = 0; i < worker_count; ++i) {
         auto engine = crypto::make_engine(engine_name_);
         if (!engine)
             return std::unexpected(fmt::format("engine \"{}\": {}", engine_name_, engine.error()));
